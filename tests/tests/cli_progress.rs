@@ -154,6 +154,34 @@ fn a_stage_is_shown_with_its_progress_and_its_log_and_nothing_stays() {
 }
 
 #[test]
+fn a_series_is_drawn_while_it_is_recorded() {
+    let place = Place::new();
+    let mut terminal = place.terminal(&["records"], 90, 20);
+    let screen = terminal.wait_for("loss █");
+    let shown = display(&screen);
+    assert!(shown[1].starts_with("  records"), "{screen}");
+    terminal.wait_for("0.125");
+    place.go("records");
+    assert_eq!(terminal.end().0, 0);
+
+    let run = place.run(&["records", "--force", "records", "--progress", "json"]);
+    let said = String::from_utf8(run.stderr).unwrap();
+    let events: Vec<Value> = said.lines().map(|line| line.parse().unwrap()).collect();
+    let mut told = events.iter().filter(|event| event["event"] == "recorded");
+    let first = told.next().unwrap();
+    assert_eq!(
+        (&first["series"], &first["step"]),
+        (&"loss".into(), &0.into())
+    );
+    assert_eq!(
+        (&first["value"], &first["name"]),
+        (&1.0.into(), &"records".into())
+    );
+    let lines = place.run(&["records", "--force", "records", "--progress", "lines"]);
+    assert_eq!(lines.status.code(), Some(0));
+}
+
+#[test]
 fn earlier_builds_say_how_long_it_takes() {
     let place = Place::new();
     place.go("talks");

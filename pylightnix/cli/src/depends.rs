@@ -7,11 +7,18 @@ use crate::draw::{Drawing, Node, State};
 use crate::exit::CommandResult;
 use crate::experiment::Experiment;
 use crate::stages::Stages;
-use crate::text::{short_dref, short_rref};
+use crate::text::{number, short_dref, short_rref};
+use crate::visible;
 use pylightnix::config::{DRefId, RRefId};
 use pylightnix::plan::AnyDRef;
 use pylightnix::realize::{Action, DryPlan, Realize, Reason, Step};
 use pylightnix::store::{Context, Outcome, Referred, Store, Unread};
+
+/// From this number of nodes on, series are not read, as they could not be seen.
+const MOST_DRAWN: usize = 40;
+
+/// The width of the drawing of a series.
+const DRAWING: usize = 8;
 
 /// A graph of derivations and realizations with their dependencies.
 #[derive(Default, Serialize)]
@@ -34,6 +41,9 @@ struct Item {
     reason: Option<String>,
     #[serde(skip)]
     short: String,
+    /// The realization, if there is one to show for it.
+    #[serde(skip)]
+    result: Option<RRefId>,
 }
 
 #[derive(Serialize)]
@@ -61,7 +71,14 @@ impl Depends {
         let mut depends = Depends::default();
         for step in &plan.steps {
             let (state, reason) = standing(&plan, step);
-            depends.add(derivation(&step.dref, state, reason));
+            let result = match &step.action {
+                Action::Reuse(rrefs) => rrefs.first().cloned(),
+                _ => None,
+            };
+            depends.add(Item {
+                result,
+                ..derivation(&step.dref, state, reason)
+            });
             for dep in deps
                 .get(&step.dref)
                 .map_or(&[][..], |dref| dref.config_json().deps())
@@ -119,6 +136,25 @@ impl Depends {
             depends.add(realization(&rref, State::Missing, None));
         }
         Ok(depends)
+    }
+
+    /// Adds drawings of the series that the stages recorded, unless there are many nodes.
+    pub(crate) fn draw_series(&mut self, store: &Store) {
+        if self.nodes.len() > MOST_DRAWN {
+            return;
+        }
+        for item in &mut self.nodes {
+            // What cannot be read is not drawn.
+            let series = item
+                .result
+                .as_ref()
+                .and_then(|rref| store.series(rref).ok());
+            if let Some(first) = series.as_ref().and_then(|series| series.first()) {
+                let drawing = first.sparkline(DRAWING);
+                let name = visible::line(&first.name).into_owned();
+                item.short += &format!(" {name} {drawing} {}", number(first.last));
+            }
+        }
     }
 
     fn add_realizations(&mut self, store: &Store, rref: &RRefId) -> CommandResult<()> {
@@ -212,6 +248,7 @@ fn derivation(dref: &DRefId, state: State, reason: Option<String>) -> Item {
         state,
         reason,
         short: short_dref(dref),
+        result: None,
     }
 }
 
@@ -222,6 +259,7 @@ fn realization(rref: &RRefId, state: State, reason: Option<String>) -> Item {
         state,
         reason,
         short: short_rref(rref),
+        result: Some(rref.clone()),
     }
 }
 

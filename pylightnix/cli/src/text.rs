@@ -5,7 +5,7 @@ use jiff::tz::TimeZone;
 
 use pylightnix::config::{DRefId, RRefId};
 
-pub(crate) use pylightnix::internal::text::{seconds, size};
+pub(crate) use pylightnix::internal::text::{number, seconds, size};
 
 /// The number of hex digits of an abbreviated hash.
 const SHORT: usize = 8;

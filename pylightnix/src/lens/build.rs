@@ -10,7 +10,8 @@ use jiff::Timestamp;
 
 use super::log::BuildLog;
 use super::{
-    Chosen, Config, Dependency, Omitted, Output, Phase, ProgressSender, Promise, Site, StageReport,
+    Chosen, Config, Dependency, Omitted, Output, Phase, ProgressSender, Promise, Recorder, Site,
+    StageReport,
 };
 use super::{environment, process, seed};
 use crate::config::{ConfigJson, DRefId, Digest, Name};
@@ -70,6 +71,7 @@ pub struct Build<C: Config> {
     source: BuildingSource,
     cache: PathBuf,
     progress: ProgressSender,
+    recorder: Recorder,
     index: usize,
     log: BuildLog,
     site: Site,
@@ -90,6 +92,7 @@ impl<C: Config> Build<C> {
             omitted,
             source,
             cache: run.cache.to_owned(),
+            recorder: run.progress.recorder(),
             progress: run.progress,
             index: run.index,
             log: run.log,
@@ -140,6 +143,34 @@ impl<C: Config> Build<C> {
     /// build.
     pub fn log(&self) -> &BuildLog {
         &self.log
+    }
+
+    /// Records a number in a series, such as the loss at a step of a training. `show`, `compare` and `graph` draw the series, a
+    /// running stage's is on the display, and [`Store::series`](crate::store::Store::series) returns them.
+    ///
+    /// Series are kept with the build record, as the log is, and are no part of the result: whether and what a stage records does
+    /// not change its reference. Each number is written at once, so that those of a failed build are there, in the file
+    /// `series.jsonl` of its folder; of several tries, the last one's are kept. Any thread may record. Steps may come in any order,
+    /// and of a step that is recorded again the last number counts.
+    ///
+    /// # Errors
+    /// The name is empty or longer than 1000 bytes, or the number cannot be written.
+    pub fn record(&self, name: &str, step: u64, value: impl Into<f64>) -> Result<()> {
+        if name.is_empty() || name.len() > LONGEST_NAME {
+            let message = format!("a series cannot have a name of {} bytes", name.len());
+            return Err(Error::new(ErrorKind::Stage, message)
+                .with_help("call it by what it measures, such as `loss`"));
+        }
+        let value = value.into();
+        self.log.record(name, step, value)?;
+        self.recorder.send(name, || StageReport::Recorded {
+            dref: self.dref().clone(),
+            index: self.index,
+            name: name.to_owned(),
+            step,
+            value,
+        });
+        Ok(())
     }
 
     /// Returns the time when this run began. The build record holds it too, with the time when the run ended.
@@ -415,6 +446,9 @@ impl<C: Config> Build<C> {
         }
     }
 }
+
+/// The maximal length of the name of a series, in bytes.
+const LONGEST_NAME: usize = 1000;
 
 /// Returns the file name for a key: the key itself if it is a valid file name, else a hash.
 fn file_name_of(key: &str) -> String {

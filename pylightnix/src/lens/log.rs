@@ -9,6 +9,9 @@ use std::sync::atomic::{AtomicBool, Ordering};
 
 use once_cell::sync::OnceCell;
 
+use crate::store::{SERIES, series_line};
+use crate::{Error, Result};
+
 /// The log of one build. Write to it with `writeln!(b.log(), ..)`, from any thread. The file is created by the first write.
 #[derive(Clone)]
 pub struct BuildLog(Arc<LogFile>);
@@ -16,6 +19,8 @@ pub struct BuildLog(Arc<LogFile>);
 struct LogFile {
     path: PathBuf,
     file: OnceCell<File>,
+    /// The file of the series beside the log.
+    series: OnceCell<File>,
     /// Whether the log reports the panic of the stage already.
     panic_is_reported: AtomicBool,
 }
@@ -25,6 +30,7 @@ impl BuildLog {
         BuildLog(Arc::new(LogFile {
             path: path.to_owned(),
             file: OnceCell::new(),
+            series: OnceCell::new(),
             panic_is_reported: AtomicBool::new(false),
         }))
     }
@@ -41,6 +47,22 @@ impl BuildLog {
     #[cfg(feature = "tracing")]
     pub(crate) fn note_panic(&self) {
         self.0.panic_is_reported.store(true, Ordering::Relaxed);
+    }
+
+    /// Appends a number to a series of this build. Written at once and by one call, so that threads and readers see whole lines.
+    pub(super) fn record(&self, name: &str, step: u64, value: f64) -> Result<()> {
+        let path = self.0.path.with_file_name(SERIES);
+        let open = || OpenOptions::new().append(true).create(true).open(&path);
+        let append = || {
+            let mut file = self.0.series.get_or_try_init(open)?;
+            file.write_all(series_line(name, step, value).as_bytes())
+        };
+        append().map_err(|error| Error::io("write", &path, error))
+    }
+
+    /// Whether anything was recorded.
+    pub(crate) fn has_series(&self) -> bool {
+        self.0.series.get().is_some()
     }
 
     pub(super) fn path(&self) -> &Path {

@@ -4,6 +4,8 @@ use std::sync::mpsc::SyncSender;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
+use once_cell::sync::OnceCell;
+
 use crate::config::DRefId;
 
 /// The minimal time between two progress reports.
@@ -17,6 +19,14 @@ pub(crate) enum StageReport {
         index: usize,
         done: u64,
         total: Option<u64>,
+    },
+    /// A number of the series that it began first.
+    Recorded {
+        dref: DRefId,
+        index: usize,
+        name: String,
+        step: u64,
+        value: f64,
     },
     /// After it had ended, a realization of `of` was looked at through a handle that it was given.
     LookedLate {
@@ -32,7 +42,36 @@ pub(crate) struct ProgressSender {
     last_sent: Mutex<Option<Instant>>,
 }
 
+/// Sends the numbers of the series that a run of a stage began first.
+#[derive(Default)]
+pub(crate) struct Recorder {
+    to: Option<ProgressSender>,
+    /// The name of the series.
+    first: OnceCell<String>,
+}
+
+impl Recorder {
+    /// Sends a report of a number in this series, as [`ProgressSender::send`] does.
+    pub(crate) fn send(&self, name: &str, report: impl FnOnce() -> StageReport) {
+        if let Some(to) = &self.to
+            && self.first.get_or_init(|| name.to_owned()) == name
+        {
+            to.send(report, false);
+        }
+    }
+}
+
 impl ProgressSender {
+    /// Returns a sender of the same run for the numbers that it records, which does not hold up its other reports.
+    pub(crate) fn recorder(&self) -> Recorder {
+        let to = self
+            .to
+            .as_ref()
+            .map(|to| ProgressSender::to(Some(to.clone())));
+        let first = OnceCell::new();
+        Recorder { to, first }
+    }
+
     pub(crate) fn to(to: Option<Arc<SyncSender<StageReport>>>) -> Self {
         let last_sent = Mutex::new(None);
         ProgressSender { to, last_sent }

@@ -47,8 +47,8 @@ pub use plumbing::Plumbing;
 pub use publish::draft::{Draft, Published};
 pub use query::{
     Cell, Column, ColumnKind, Comparison, DependencyGraph, Diff, DiskSpace, DiskUsage, FileChange,
-    Find, Finding, FirstDifference, Found, Identifier, Lens, Reference, Referred, Row, Series,
-    Statistics, UsageOf,
+    Find, Finding, FirstDifference, Found, Identifier, Lens, RecordedSeries, Reference, Referred,
+    Row, Series, Statistics, UsageOf,
 };
 pub use repair::{Repair, RepairAction, RepairReport, Repaired};
 pub use using::locks::BuildLock;
@@ -71,6 +71,7 @@ pub(crate) use object::clock::{Clock, ahead, newest_first};
 pub(crate) use object::paths::{Paths, Resolved};
 pub(crate) use object::scan::{Scanned, ScannedKind, Walk, special};
 pub(crate) use object::seal::hash;
+pub(crate) use object::series::{SERIES, line as series_line};
 pub(crate) use object::tree::check_path;
 #[cfg(feature = "unpack")]
 pub(crate) use object::tree::check_target;

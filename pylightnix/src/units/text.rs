@@ -40,6 +40,25 @@ pub fn clock(time: Duration) -> String {
     }
 }
 
+/// Formats a number with about four significant digits: `0.0625`, `12.35`, `1.5e-7`.
+pub fn number(value: f64) -> String {
+    let size = value.abs();
+    if size.fract() == 0. && size < 1e9 {
+        return value.to_string();
+    }
+    let trimmed = |text: &str| text.trim_end_matches('0').trim_end_matches('.').to_owned();
+    if !(1e-3..1e6).contains(&size) {
+        let text = format!("{value:.3e}");
+        return match text.split_once('e') {
+            Some((digits, power)) => format!("{}e{power}", trimmed(digits)),
+            None => text,
+        };
+    }
+    let whole = size.log10().floor().max(0.) as usize;
+    let digits = 3_usize.saturating_sub(whole).max(1) + usize::from(size < 1.);
+    trimmed(&format!("{value:.digits$}"))
+}
+
 /// The units in which sizes are written.
 const SIZES: &[(&str, u64)] = grammar::SIZES.split_at(6).0;
 
@@ -82,6 +101,24 @@ pub(crate) fn sizes(one: u64, other: u64) -> (String, String) {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn numbers_have_about_four_digits() {
+        for (value, text) in [
+            (0., "0"),
+            (-3., "-3"),
+            (0.0625, "0.0625"),
+            (12.345_678, "12.35"),
+            (-98_765.432, "-98765.4"),
+            (0.5, "0.5"),
+            (1.5e-7, "1.5e-7"),
+            (1.0e20, "1e20"),
+            (f64::NAN, "NaN"),
+            (f64::NEG_INFINITY, "-inf"),
+        ] {
+            assert_eq!(number(value), text);
+        }
+    }
 
     #[test]
     fn durations_have_two_units() {

@@ -21,6 +21,20 @@ fn measured(b: &Build<Measured>) -> Result<()> {
     wait("measured", || Ok(b.check()?))
 }
 
+/// A stage that records a series.
+#[derive(Config)]
+struct Records {}
+
+#[stage]
+fn records(b: &Build<Records>) -> Result<()> {
+    for step in 0..8 {
+        b.record("loss", step, 1. / (step as f64 + 1.))?;
+        // As often as it is told.
+        thread::sleep(Duration::from_millis(110));
+    }
+    wait("records", || Ok(b.check()?))
+}
+
 /// A stage that prints in every possible way.
 #[derive(Config)]
 struct Talks {}
@@ -146,6 +160,7 @@ fn main() -> ExitCode {
     App::new()
         .configure_run(|_, run| run.arg(Greeting("good morning\n")))
         .target("measured", |_| Ok(instantiate(Measured::new())?))
+        .target("records", |_| Ok(instantiate(Records::new())?))
         .target("talks", |_| Ok(instantiate(Talks::new())?))
         .target("panics", |_| Ok(instantiate(Panics::new())?))
         .target("aborts", |_| Ok(instantiate(Aborts::new())?))

@@ -68,7 +68,10 @@ impl Graph {
             true => Format::Terminal,
             false => self.format()?,
         };
-        let depends = self.depends(session)?;
+        let mut depends = self.depends(session)?;
+        if !session.json() && session.has_store()? {
+            depends.draw_series(session.store()?);
+        }
         if session.json() {
             match &self.output {
                 Some(path) => written(

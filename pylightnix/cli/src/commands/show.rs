@@ -16,13 +16,13 @@ use crate::out::Out;
 use crate::picture::{Pictures, is_picture};
 use crate::session::{Session, style};
 use crate::table::cut;
-use crate::text::{count, local_second, seconds, short_dref, short_rref, size};
+use crate::text::{count, local_second, number, seconds, short_dref, short_rref, size};
 use crate::visible;
 use pylightnix::config::{ConfigJson, DRefId, RRefId};
 use pylightnix::internal::compact;
 use pylightnix::store::{
     BuildKind, BuildRecord, Carried, Entry, EntryKind, Environment, Outcome, Reads, Realization,
-    Record, Remark, Store, Unread,
+    Record, RecordedSeries, Remark, Store, Unread,
 };
 
 /// In a store with more realizations, dependents are looked for only on demand.
@@ -31,7 +31,10 @@ const MANY: usize = 2000;
 /// The maximum width of a key up to which values are aligned.
 const WIDEST_KEY: usize = 24;
 
-/// The maximum number of artifacts, builds or dependents to show.
+/// The width of the drawing of a series.
+const DRAWING: usize = 32;
+
+/// The maximum number of artifacts, series, builds or dependents to show.
 const MOST: usize = 20;
 
 /// Show the details of a realization
@@ -70,6 +73,7 @@ struct Answer<'a> {
     builds: Vec<BuildRow<'a>>,
     /// The notes and tags.
     remarks: Vec<Remark>,
+    series: &'a [RecordedSeries],
     /// `None` if they were not looked for.
     dependents: Option<&'a [RRefId]>,
 }
@@ -129,6 +133,7 @@ impl Show {
             record,
             config,
             dependents,
+            series: store.series(&rref)?,
         };
         if session.json() {
             session.print_json(&page.answer()?)?;
@@ -187,6 +192,7 @@ struct Page<'s> {
     record: Record,
     config: ConfigJson,
     dependents: Option<Vec<RRefId>>,
+    series: Vec<RecordedSeries>,
 }
 
 impl Page<'_> {
@@ -209,6 +215,7 @@ impl Page<'_> {
             size_bytes: self.size(),
             builds: self.realization.builds().iter().map(build).collect(),
             remarks: self.realization.remarks(),
+            series: &self.series,
             dependents: self.dependents.as_deref(),
         })
     }
@@ -272,6 +279,7 @@ impl Page<'_> {
         self.write_remarks(out)?;
         self.write_config(out)?;
         self.write_context(out)?;
+        self.write_series(most, out)?;
         self.write_artifacts(most, out)?;
         self.write_builds(most, out)?;
         self.write_dependents(most, out)
@@ -294,6 +302,30 @@ impl Page<'_> {
             writeln!(out, "  {}", note::line(remark))?;
         }
         Ok(())
+    }
+
+    fn write_series(&self, most: usize, out: &mut impl Write) -> CommandResult<()> {
+        if self.series.is_empty() {
+            return Ok(());
+        }
+        self.heading("Series", out)?;
+        for series in self.series.iter().take(most) {
+            let name = self.session.paint(style::NAME, visible::line(&series.name));
+            let range = match series.range {
+                Some((low, high)) if series.count > 1 => {
+                    format!(", from {} to {}", number(low), number(high))
+                }
+                _ => String::new(),
+            };
+            let said = format!(
+                "{} at step {}{range}, {}",
+                number(series.last),
+                series.step,
+                count(series.count, "number", "numbers")
+            );
+            writeln!(out, "  {name}  {}  {said}", series.sparkline(DRAWING))?;
+        }
+        self.more(self.series.len(), most, "`--all` shows them", out)
     }
 
     fn write_config(&self, out: &mut impl Write) -> CommandResult<()> {

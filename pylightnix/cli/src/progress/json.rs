@@ -146,6 +146,18 @@ impl Json {
                 Some((*dref, Some(*index))),
                 json!({ "done": done, "total": total }),
             ),
+            Event::Recorded {
+                dref,
+                index,
+                name,
+                step,
+                value,
+                ..
+            } => (
+                "recorded",
+                Some((*dref, Some(*index))),
+                json!({ "series": name, "step": step, "value": value }),
+            ),
             Event::Retrying {
                 dref,
                 index,

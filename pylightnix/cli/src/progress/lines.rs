@@ -87,6 +87,23 @@ impl Lines {
                 };
                 format!("at      {}: {far}", of(dref, *index))
             }
+            Event::Recorded {
+                dref,
+                index,
+                name,
+                step,
+                value,
+                ..
+            } => {
+                if !self.is_time(dref, *index) {
+                    return None;
+                }
+                let value = text::number(*value);
+                format!(
+                    "at      {}: {name} {value} at step {step}",
+                    of(dref, *index)
+                )
+            }
             Event::Retrying {
                 dref,
                 index,

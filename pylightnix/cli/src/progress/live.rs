@@ -157,6 +157,9 @@ struct Frame {
     stages: HashMap<(DRefId, usize), Stage>,
 }
 
+/// The width of the drawing of a series.
+const DRAWING: usize = 12;
+
 struct Stage {
     row: Row,
     tail: Option<Tail>,
@@ -239,6 +242,10 @@ impl Frame {
             Some((done, None)) => format!("{done}  "),
             _ => String::new(),
         };
+        if let Some(series) = &running.series {
+            message.push_str(&series.drawn(DRAWING));
+            message.push_str("  ");
+        }
         match (&running.note, &mut stage.tail) {
             (Some(note), _) => message.push_str(&visible(note, false)),
             (None, Some(tail)) => message.push_str(tail.line()),

@@ -55,6 +55,7 @@
 //! | `queued`, `waiting`, `started` | |
 //! | `attempt` | `log`, a path |
 //! | `progress` | `done`, `total` or `null` |
+//! | `recorded`, of the series that a run began first | `series`, its name, `step`, `value`, `null` if it is not finite |
 //! | `retrying` | `attempt`, `left`, `wait_seconds`, `error` |
 //! | `overdue` | `error` |
 //! | `looked_late` | `of`, what was looked at through a handle that had left its stage, `error` |

@@ -6,10 +6,12 @@ use std::sync::atomic::AtomicUsize;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
+use super::clean::visible;
 use super::failures::cause;
 use pylightnix::config::{DRefId, Name};
+use pylightnix::internal::text;
 use pylightnix::realize::{Event, Titles};
-use pylightnix::store::Store;
+use pylightnix::store::{Series, Store};
 
 /// The state of a run: the observer updates it, and the displays read it.
 pub(super) struct State {
@@ -55,8 +57,59 @@ pub(super) struct Running {
     pub(super) log: Option<PathBuf>,
     /// The reported progress: how much is done, and the total.
     pub(super) progress: Option<(u64, Option<u64>)>,
+    /// The series that it records.
+    pub(super) series: Option<Recorded>,
     /// A note to show in place of the last line of its log.
     pub(super) note: Option<String>,
+}
+
+/// A series that a stage records: an evenly spaced sample of what was told.
+pub(super) struct Recorded {
+    pub(super) name: String,
+    pub(super) last: f64,
+    values: Vec<f64>,
+    told: usize,
+    /// Of how many that are told, one is in the sample.
+    each: usize,
+}
+
+impl Recorded {
+    /// The number of values in the sample from which on every second one is dropped.
+    const MANY: usize = 256;
+
+    fn new(name: &str) -> Self {
+        Recorded {
+            name: name.to_owned(),
+            last: f64::NAN,
+            values: Vec::new(),
+            told: 0,
+            each: 1,
+        }
+    }
+
+    fn add(&mut self, value: f64) {
+        self.last = value;
+        if self.told.is_multiple_of(self.each) {
+            self.values.push(value);
+        }
+        self.told += 1;
+        if self.values.len() >= Recorded::MANY {
+            let kept = self.values.iter().step_by(2).copied().collect();
+            self.values = kept;
+            self.each *= 2;
+        }
+    }
+
+    /// Draws the series in at most `width` columns, with its name and the last value.
+    pub(super) fn drawn(&self, width: usize) -> String {
+        let series = Series::of(self.values.clone());
+        let line = series.map_or_else(String::new, |series| series.sparkline(width));
+        format!(
+            "{} {line} {}",
+            visible(&self.name, false),
+            text::number(self.last)
+        )
+    }
 }
 
 impl State {
@@ -167,6 +220,7 @@ impl Status {
                     running.log = Some(log.to_path_buf());
                     running.note = None;
                     running.progress = None;
+                    running.series = None;
                 }
             }
             Event::Progress {
@@ -176,6 +230,18 @@ impl Status {
                 total,
                 ..
             } => self.progressed(dref, *index, *done, *total),
+            Event::Recorded {
+                dref,
+                index,
+                name,
+                value,
+                ..
+            } => {
+                if let Some(running) = self.running(dref, *index) {
+                    let series = running.series.get_or_insert_with(|| Recorded::new(name));
+                    series.add(*value);
+                }
+            }
             Event::Retrying {
                 dref, index, error, ..
             } => {
@@ -243,6 +309,7 @@ impl Status {
             since: Instant::now(),
             log: None,
             progress: None,
+            series: None,
             note: None,
         });
         self.peak = self.peak.max(self.running.len());

@@ -32,7 +32,7 @@ pub(in crate::realize) struct CodeInput<'a> {
 /// Runs the code of a stage in the folder of a draft. Catches a panic and writes it to the log.
 pub(in crate::realize) fn run_code(
     dref: &AnyDRef,
-    draft: &Draft,
+    draft: &mut Draft,
     given: CodeInput<'_>,
 ) -> Returned {
     let node = dref.node();
@@ -49,7 +49,11 @@ pub(in crate::realize) fn run_code(
         site: given.site,
         args: given.args,
     };
-    match caught(|| thread_context::in_stage(dref.id(), index, &log, || node.run(run))) {
+    let returned = caught(|| thread_context::in_stage(dref.id(), index, &log, || node.run(run)));
+    if log.has_series() {
+        draft.has_series();
+    }
+    match returned {
         Ok(returned) => Ok(returned),
         Err(panic) => {
             log.write_panic(&panic);

@@ -123,6 +123,21 @@ pub enum Event<'a> {
         /// The total amount, if it is known.
         total: Option<u64>,
     },
+    /// A run of a stage recorded a number with [`Build::record`](crate::lens::Build::record). Only numbers of the series that the run
+    /// began first are told, at most ten times per second for each run; all of them are in the file that the run writes.
+    #[non_exhaustive]
+    Recorded {
+        /// The derivation.
+        dref: &'a DRefId,
+        /// The index of the run.
+        index: usize,
+        /// The name of the series.
+        name: &'a str,
+        /// The step.
+        step: u64,
+        /// The number.
+        value: f64,
+    },
     /// After a run of a stage had ended, one of its dependencies was looked at through a handle that had left the stage. The
     /// build record does not have that, so it is an error of the stage: a result must not depend on it. Sent once for a run of a stage,
     /// from a separate thread, and only while the run of the plan goes on; the crate `tracing` gets an error in any case.

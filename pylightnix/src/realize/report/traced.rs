@@ -1,6 +1,6 @@
 //! Emits the events of a run through the crate [`tracing`].
 
-use tracing::{debug, error, info, warn};
+use tracing::{debug, error, info, trace, warn};
 
 use super::event::Event;
 
@@ -24,6 +24,13 @@ pub(in crate::realize) fn say(event: &Event<'_>) {
         Event::Attempt { dref, index, log } => {
             debug!(target: RUN, %dref, index, log = %log.display(), "its log");
         }
+        Event::Recorded {
+            dref,
+            index,
+            name,
+            step,
+            value,
+        } => trace!(target: RUN, %dref, index, name, step, value, "a number of a series"),
         Event::Retrying {
             dref,
             index,

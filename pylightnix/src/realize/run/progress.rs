@@ -43,6 +43,19 @@ pub(in crate::realize) fn progress_thread<'scope>(
                     done: *done,
                     total: *total,
                 },
+                StageReport::Recorded {
+                    dref,
+                    index,
+                    name,
+                    step,
+                    value,
+                } => Event::Recorded {
+                    dref,
+                    index: *index,
+                    name,
+                    step: *step,
+                    value: *value,
+                },
                 StageReport::LookedLate { dref, index, of } => {
                     error = looked_late(graph.titled(dref), *index, of);
                     Event::LookedLate {

@@ -419,6 +419,7 @@ impl BuildRuns<'_> {
             }
             _ => {}
         }
+        failure.take_series(&draft)?;
         let made = self.publish(&mut failure, record, Outcome::Failed)?;
         if has_files(draft.out()) {
             // These files are not part of the result, so an error is ignored.

@@ -100,6 +100,9 @@ impl<C: Config> ByHand<C> {
                 "take the stage again for another result\nthe derivation is {dref}"
             )));
         };
+        if self.build.log().has_series() {
+            draft.has_series();
+        }
         let unkept = draft.unkept(self.dref.config_json())?;
         if !unkept.is_empty() {
             let message = format!("this build of stage `{}` is not finished", dref.name());

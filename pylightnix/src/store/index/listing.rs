@@ -71,6 +71,7 @@ impl Listing {
         id: &RRefId,
         head: &RecordHead,
         build: &BuildRecord,
+        attached: &[BuildRecord],
     ) -> Self {
         let ended = match head.outcome {
             Outcome::Failed => FAILED,
@@ -79,7 +80,7 @@ impl Listing {
         let mut to = Vec::new();
         put_sized(&mut to, |_| ());
         let builds = std::slice::from_ref(build);
-        put_one(&mut to, id, head, ended, &[], (builds, &[]));
+        put_one(&mut to, id, head, ended, &[], (builds, attached));
         // It may stay in memory until the end of the run.
         to.shrink_to_fit();
         Listing(SharedBytes::new(to))

@@ -1,4 +1,4 @@
-//! What is attached to a realization after it was made: the notes and tags of people.
+//! What is attached to a realization: the notes and tags of people, and the series of numbers that a build recorded.
 //!
 //! Each is a build record with the key `attached`. All else in it that decisions look at repeats a record that is there, and it is
 //! an acceptance, which is no build: so programs of earlier versions, which ignore the key, decide as if it were not there, and
@@ -12,7 +12,7 @@ use uuid::Uuid;
 use crate::store::disk::bytes::{Reader, put_text};
 use crate::store::object::build_record::{BuildKind, BuildRecord, as_text};
 
-/// The value of the key `attached`: one of the first three keys, and the time.
+/// The value of the key `attached`: one of the first four keys, and the time.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub(in crate::store) struct Attached {
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -23,6 +23,9 @@ pub(in crate::store) struct Attached {
     /// machine that did not know of it.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub(in crate::store) retracts: Vec<Uuid>,
+    /// The log of this record is the series that the build with this identifier recorded.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(in crate::store) series: Option<Uuid>,
     #[serde(with = "as_text")]
     pub(in crate::store) time: Timestamp,
 }
@@ -81,12 +84,22 @@ impl Attached {
         }
     }
 
+    /// The series of a build.
+    pub(in crate::store) fn series(build: Uuid) -> Self {
+        let series = Some(build);
+        Attached {
+            series,
+            ..Attached::nothing()
+        }
+    }
+
     /// What a newer version attached, which this one does not understand.
     fn nothing() -> Self {
         Attached {
             note: None,
             tag: None,
             retracts: Vec::new(),
+            series: None,
             time: Timestamp::now(),
         }
     }
@@ -149,13 +162,24 @@ pub(in crate::store) fn pack(to: &mut Vec<u8>, records: &[BuildRecord]) {
     }
 }
 
-/// Returns the notes and tags that count, oldest first, of records that [`pack`] wrote.
-pub(in crate::store) fn remarks(packed: &[u8]) -> Vec<Remark> {
+fn unpacked(packed: &[u8]) -> Vec<Packed> {
     let mut reader = Reader(packed);
     let mut all = Vec::new();
     while let Some(text) = reader.text() {
         all.extend(serde_json::from_str::<Packed>(text));
     }
+    all
+}
+
+/// Returns the identifiers of the records with series that [`pack`] wrote, and of the builds that recorded them.
+pub(in crate::store) fn series(packed: &[u8]) -> impl Iterator<Item = (Uuid, Uuid)> {
+    let all = unpacked(packed).into_iter();
+    all.filter_map(|packed| Some((packed.id, packed.attached.series?)))
+}
+
+/// Returns the notes and tags that count, oldest first, of records that [`pack`] wrote.
+pub(in crate::store) fn remarks(packed: &[u8]) -> Vec<Remark> {
+    let all = unpacked(packed);
     let retracted = all
         .iter()
         .flat_map(|packed| packed.attached.retracts.iter());

@@ -227,7 +227,12 @@ impl BuildRecord {
 
     /// Returns the file name of the build's log.
     pub(crate) fn log_name(&self) -> String {
-        format!("build-{}.log", self.id)
+        BuildRecord::log_name_of(self.id)
+    }
+
+    /// Returns the file name of the log of the build with this identifier.
+    pub(in crate::store) fn log_name_of(id: Uuid) -> String {
+        format!("build-{id}.log")
     }
 
     /// Returns the identifier from a file name, or `None` if it is not that of a build record.

@@ -120,6 +120,21 @@ impl Builds {
         attached::remarks(reader.0)
     }
 
+    /// Returns the records whose logs are series, each with the build that recorded it.
+    pub(in crate::store) fn series(&self) -> impl Iterator<Item = (Uuid, Uuid)> {
+        let mut reader = Reader(self.packed_bytes());
+        let _builds = reader.bytes();
+        attached::series(reader.0)
+    }
+
+    /// Returns the record whose log is the series of the newest build that recorded any.
+    pub(in crate::store) fn newest_series(&self) -> Option<Uuid> {
+        let newest = self
+            .series()
+            .max_by_key(|(record, build)| (*build, *record));
+        newest.map(|(record, _)| record)
+    }
+
     fn each(&self) -> impl Iterator<Item = (Uuid, BuildHead<'_>)> {
         packed(self.packed_bytes())
     }

@@ -21,6 +21,7 @@ pub(in crate::store) mod realization;
 pub(in crate::store) mod record;
 pub(in crate::store) mod scan;
 pub(in crate::store) mod seal;
+pub(crate) mod series;
 pub(in crate::store) mod tree;
 pub(in crate::store) mod uncommitted;
 pub(in crate::store) mod violation;

@@ -20,6 +20,7 @@ use crate::store::disk::parallel;
 use crate::store::disk::share::{CanShareBlocks, Shared, share};
 use crate::store::disk::there::is_absence;
 use crate::store::disk::unsynced::Unsynced;
+use crate::store::object::attached::Attached;
 use crate::store::object::build_record::BuildRecord;
 use crate::store::object::builds::Builds;
 use crate::store::object::carried::Carried;
@@ -88,6 +89,7 @@ impl Store {
         artifacts.carry(record.manifest(), &mut unsynced)?;
         unsynced.create(&folder.join(RECORD), text.as_bytes())?;
         let builds = self.carry_builds(source, builds, folder, &mut unsynced)?;
+        let series = self.carry_series(from, &builds, folder, &mut unsynced)?;
         unsynced.folder(folder);
 
         let installed = install(self, config, context, folder, &id, &text, unsynced)?;
@@ -97,8 +99,10 @@ impl Store {
         } else {
             expect_whole_at_a_glance(self, &id)?;
         }
-        let realization =
-            new.then(|| self.realization_of(id.clone(), record.head(), Builds::of(builds)));
+        let realization = new.then(|| {
+            let builds = Builds::with_attached(builds, &series);
+            self.realization_of(id.clone(), record.head(), builds)
+        });
         Ok(PublishedRun {
             published: Published { id, new },
             realization,
@@ -142,6 +146,42 @@ impl Store {
             carried.push(new);
         }
         Ok(carried)
+    }
+
+    /// Attaches the series that `builds`, which were just carried, recorded. Returns the records.
+    fn carry_series(
+        &self,
+        from: &Realization,
+        builds: &[BuildRecord],
+        folder: &Path,
+        unsynced: &mut Unsynced,
+    ) -> Result<Vec<BuildRecord>> {
+        let few = builds.len() <= FEW_FILES;
+        let mut attached = Vec::new();
+        for (record, recorded_by) in from.builds.series() {
+            let is_of = |build: &&BuildRecord| {
+                build
+                    .carried
+                    .as_ref()
+                    .is_some_and(|carried| carried.build == recorded_by)
+            };
+            let Some(build) = builds.iter().find(is_of) else {
+                continue;
+            };
+            // The record names the build whose work it is, as does that of a realization carried further.
+            let new = Attached::series(recorded_by).into_record(Some(build));
+            let log = self
+                .realization_dir(&from.id)
+                .join(BuildRecord::log_name_of(record));
+            self.carry_log(&log, &folder.join(new.log_name()), few, unsynced)?;
+            let (path, bytes) = (folder.join(new.file_name()), new.to_bytes()?);
+            match few {
+                true => unsynced.create(&path, &bytes)?,
+                false => self.durability().write_new(&path, &bytes)?,
+            }
+            attached.push(new);
+        }
+        Ok(attached)
     }
 
     /// Gives a log a second path, if it exists.

@@ -16,6 +16,7 @@ use crate::store::disk::system::FileTime;
 use crate::store::disk::unsynced::Unsynced;
 use crate::store::index::Listing;
 use crate::store::known::running::folder_suffix;
+use crate::store::object::attached::Attached;
 use crate::store::object::build_record::BuildRecord;
 use crate::store::object::context::Context;
 use crate::store::object::paths::Paths;
@@ -23,6 +24,7 @@ use crate::store::object::realization::Realization;
 use crate::store::object::record::{Outcome, Record, reference};
 use crate::store::object::scan::{Scanned, ScannedKind, scan};
 use crate::store::object::seal::seal;
+use crate::store::object::series::SERIES;
 use crate::store::object::tree::Manifest;
 use crate::store::object::violation::{Violation, unkept, violations_of};
 use crate::store::publish::derivation::Installed;
@@ -45,6 +47,8 @@ pub struct Draft {
     scratch: PathBuf,
     /// Cached scan of the output.
     found: Option<Content>,
+    /// The identifier of the record that will attach the series of numbers, if the stage recorded any.
+    series_record: Option<Uuid>,
 }
 
 /// The scanned content of an output.
@@ -113,6 +117,7 @@ impl Draft {
             folder: Some(folder),
             out,
             found: None,
+            series_record: None,
         })
     }
 
@@ -182,7 +187,8 @@ impl Draft {
         let build_file = folder.join(build.file_name());
         let build_bytes = build.to_bytes()?;
         write_anew(&build_file, &build_bytes, &mut unsynced)?;
-        self.keep_log(&folder.join(build.log_name()), &mut unsynced)?;
+        keep_log(&self.log, &folder.join(build.log_name()), &mut unsynced)?;
+        let series = self.keep_series(&folder, build, &mut unsynced)?;
         unsynced.folder(&folder);
 
         let store = &self.store;
@@ -197,7 +203,7 @@ impl Draft {
             });
         }
         self.folder = None;
-        let listing = Listing::of_published(&id, record.head(), build);
+        let listing = Listing::of_published(&id, record.head(), build, series.as_slice());
         let realization = listing.only(id.dref(), context, store.objects());
         let first = match installed {
             Installed::WithDerivation {
@@ -304,20 +310,61 @@ impl Draft {
         Ok(kept)
     }
 
-    /// Renames the log to its published name. Removes an empty log.
-    fn keep_log(&self, named: &Path, unsynced: &mut Unsynced) -> Result<()> {
-        let used = |error| Error::io("keep the log", &self.log, error);
-        match fs::symlink_metadata(&self.log) {
-            Ok(log) if log.len() == 0 => fs::remove_file(&self.log).map_err(used),
-            Ok(_) => {
-                let (log, _) = open_regular(&self.log).map_err(used)?;
-                fs::rename(&self.log, named).map_err(used)?;
-                unsynced.file(named, log);
-                Ok(())
-            }
-            Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(()),
-            Err(error) => Err(used(error)),
+    /// Returns the path of the series that the stage recorded, if it did.
+    pub(crate) fn series(&self) -> PathBuf {
+        self.log.with_file_name(SERIES)
+    }
+
+    /// Notes that the stage recorded series: without that they are not published.
+    pub(crate) fn has_series(&mut self) {
+        self.series_record.get_or_insert_with(Uuid::now_v7);
+    }
+
+    /// Takes over the series of another draft, for a result that is published in its place.
+    pub(crate) fn take_series(&mut self, from: &Draft) -> Result<()> {
+        let (old, new) = (from.series(), self.series());
+        self.series_record = from.series_record;
+        if from.series_record.is_none() {
+            return Ok(());
         }
+        fs::rename(&old, &new).map_err(|error| Error::io("keep the series", &old, error))
+    }
+
+    /// Renames the series to its published name, and writes the record that attaches it.
+    fn keep_series(
+        &self,
+        folder: &Path,
+        build: &BuildRecord,
+        unsynced: &mut Unsynced,
+    ) -> Result<Option<BuildRecord>> {
+        let Some(id) = self.series_record else {
+            return Ok(None);
+        };
+        let mut record = Attached::series(build.id).into_record(Some(build));
+        record.id = id;
+        keep_log(&self.series(), &folder.join(record.log_name()), unsynced)?;
+        write_anew(
+            &folder.join(record.file_name()),
+            &record.to_bytes()?,
+            unsynced,
+        )?;
+        Ok(Some(record))
+    }
+}
+
+/// Renames a log to its published name. Removes an empty log.
+fn keep_log(path: &Path, named: &Path, unsynced: &mut Unsynced) -> Result<()> {
+    let used = |error| Error::io("keep the log", path, error);
+    match fs::symlink_metadata(path) {
+        Ok(log) if log.len() == 0 => fs::remove_file(path).map_err(used),
+        Ok(_) => {
+            let (log, _) = open_regular(path).map_err(used)?;
+            fs::rename(path, named).map_err(used)?;
+            unsynced.file(named, log);
+            Ok(())
+        }
+        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(()),
+        Err(error) => Err(used(error)),
     }
 }
 

@@ -7,7 +7,7 @@ use crate::store::{BuildKind, BuildRecord, Entry, EntryKind, Store, newest_first
 use crate::{ErrorKind, Result};
 
 /// Looks up a property of a realization by name: a field of its config or of a dependency's config; a number in its artifacts;
-/// or `built`, `seconds`, `bytes` or `ended`. Returns `None` if it has no such property.
+/// the last number of a series that was recorded; or `built`, `seconds`, `bytes` or `ended`. Returns `None` if it has no such property.
 pub(super) fn looked_up(store: &Store, found: &Found, what: &str) -> Result<Option<Cell>> {
     if let Ok(way) = FieldPath::parse(what) {
         if let Some(value) = in_config(store, found.config()?, &way)? {
@@ -38,7 +38,11 @@ pub(super) fn looked_up(store: &Store, found: &Found, what: &str) -> Result<Opti
         "seconds" => build.map(|build| build.seconds().into()),
         "bytes" => Some(entries.iter().map(size).sum::<u64>().into()),
         "ended" => Some(realization.outcome.to_string().into()),
-        _ => None,
+        name => {
+            let mut series = store.series_in(realization)?.into_iter();
+            let last = series.find(|series| series.name == name);
+            last.map(|series| series.last.into())
+        }
     };
     Ok(value.map(Cell::Value))
 }

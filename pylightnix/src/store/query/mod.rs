@@ -21,6 +21,7 @@ mod number;
 mod read_comparison;
 mod refer;
 mod reference;
+mod series;
 mod statistics;
 mod usage;
 
@@ -36,5 +37,6 @@ pub use lens::Lens;
 pub(crate) use read_comparison::{ForeseenContext, ReadComparison};
 pub use refer::Referred;
 pub use reference::{Identifier, Reference};
+pub use series::RecordedSeries;
 pub use statistics::Statistics;
 pub use usage::{DiskSpace, DiskUsage, UsageOf};

@@ -121,8 +121,8 @@ fn cell_of(values: npy::Values) -> Option<Cell> {
 }
 
 impl Series {
-    /// Samples at most `MAX_VALUES` values; returns `None` if there are none.
-    fn of(all: Vec<f64>) -> Option<Self> {
+    /// Creates a series of these values; `None` if there are none. Of more than 1,000, it keeps a sample.
+    pub fn of(all: Vec<f64>) -> Option<Self> {
         let len = all.len();
         let values = match len {
             0 => return None,

@@ -12,7 +12,8 @@ use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 use crate::config::{ConfigJson, DRefId, RRefId};
 use crate::store::disk::parallel;
 use crate::store::{
-    BuildKind, BuildRecord, EntryKind, Outcome, Remark, RemarkKind, Store, newest_first,
+    BuildKind, BuildRecord, EntryKind, Outcome, RecordedSeries, Remark, RemarkKind, Store,
+    newest_first,
 };
 use crate::{Error, Result};
 pub(super) use artifacts::{Number, numbers};
@@ -113,6 +114,7 @@ impl Store {
             Some(row.outcome.to_string().into())
         });
         columns.add_numbers(&read);
+        columns.add_series(&read);
         columns.add_remarks("tags", ColumnKind::Tags, RemarkKind::Tag, &read);
         columns.add_remarks("notes", ColumnKind::Notes, RemarkKind::Note, &read);
         let cells = |of: fn(&RowData) -> Option<serde_json::Value>| {
@@ -162,6 +164,7 @@ impl Store {
             seconds: build.map(BuildRecord::seconds),
             bytes,
             remarks: realization.remarks(),
+            series: self.series_in(&realization)?,
         })
     }
 }
@@ -204,6 +207,8 @@ pub enum ColumnKind {
     Outcome,
     /// A number or series in an artifact.
     Number,
+    /// A series that the stage recorded, by its name.
+    Series,
     /// The column `tags`: the tags, separated by commas. Present only if there are any.
     Tags,
     /// The column `notes`: the notes, one after the other. Present only if there are any.
@@ -249,6 +254,9 @@ pub struct Series {
     pub values: Vec<f64>,
 }
 
+/// The maximal number of columns of series.
+const MAX_SERIES: usize = 256;
+
 /// The data of a row.
 struct RowData {
     rref: RRefId,
@@ -262,6 +270,7 @@ struct RowData {
     seconds: Option<f64>,
     bytes: u64,
     remarks: Vec<Remark>,
+    series: Vec<RecordedSeries>,
 }
 
 /// A table under construction, column by column.
@@ -318,6 +327,24 @@ impl Columns {
             let cell = |value: &String| Cell::Value(value.as_str().into());
             let cells = values.into_iter().map(|value| value.map(cell));
             self.add(name, ColumnKind::Environment, cells.collect());
+        }
+    }
+
+    /// Adds a column for each series that the stages recorded.
+    fn add_series(&mut self, read: &[RowData]) {
+        let names = read
+            .iter()
+            .flat_map(|row| row.series.iter().map(|one| &one.name));
+        let names: BTreeSet<&String> = names.collect();
+        for name in names.into_iter().take(MAX_SERIES) {
+            let cells = read.iter().map(|row| {
+                let series = row.series.iter().find(|series| series.name == *name)?;
+                Some(Cell::Series(Series {
+                    len: series.count,
+                    ..Series::of(series.values())?
+                }))
+            });
+            self.add(name, ColumnKind::Series, cells.collect());
         }
     }
 
