@@ -227,6 +227,8 @@ fn in_a_few_words_and_for_programs() {
       "train"
     ]
   },
+  "remarks": [],
+  "carried": null,
   "repeated": [],
   "environment": [],
   "nearest": {
