@@ -211,8 +211,10 @@ impl Resolver {
         }
         // `use name as name` would ask for itself.
         let asks_itself = rest.is_empty() && import.name == Some(*first);
-        if found.is_empty() && !asks_itself {
-            found = self.name(world, module, *first).to_vec();
+        // A function and an imported module may have the same name.
+        let leads_on = rest.is_empty() || found.iter().any(|it| leads_on(world, it));
+        if (found.is_empty() || !leads_on) && !asks_itself {
+            found.extend(self.name(world, module, *first).iter().cloned());
         }
         if found.is_empty() {
             // Paths of the edition of 2015 begin at the root.
@@ -258,6 +260,17 @@ fn lead(world: &World, module: ModuleId, first: Name) -> Option<Vec<Meaning>> {
                 .collect(),
         ),
         _ => None,
+    }
+}
+
+/// Returns whether a path may go on after a name with this meaning.
+fn leads_on(world: &World, meaning: &Meaning) -> bool {
+    match meaning {
+        Meaning::Item(id) => {
+            let kind = world.items[id.0].kind;
+            kind.is_type() || matches!(kind, ItemKind::Alias | ItemKind::Trait)
+        }
+        _ => true,
     }
 }
 

@@ -3,6 +3,7 @@
 use std::fmt::Write as _;
 use std::fs;
 use std::path::Path;
+use std::time::Duration;
 
 use pylightnix::prelude::Result;
 
@@ -21,21 +22,21 @@ const BAR: f64 = 0.3;
 /// Measures the package with following and without.
 pub(super) fn run(options: &Options, table: &mut Table) -> Result<()> {
     let folder = tempfile::tempdir()?;
-    let make = |name, option| -> Result<_> {
-        let package = package(folder.path(), name, &root(), &[SERDE])?;
-        let lines = write(&package.join("src"), option)?;
-        Ok((package, lines))
-    };
-    let (followed, lines) = make("followed", "#[stage]")?;
-    let (alone, _) = make("alone", "#[stage(follow = false)]")?;
+    let package = package(folder.path(), "large", &root(), &[SERDE])?;
+    let src = package.join("src");
+    let lines = write(&src, "")?;
     let what = format!("{lines} lines with {MODULES} stages");
+    let written = |option: &str| -> Result<Duration> {
+        write(&src, option)?;
+        check(&package)
+    };
     let medians = contest(
         options,
         "compile",
         &what,
         &mut [
-            ("followed", &mut |_| check(&followed)),
-            ("alone", &mut |_| check(&alone)),
+            ("followed", &mut |_| written("#[stage]")),
+            ("alone", &mut |_| written("#[stage(follow = false)]")),
         ],
     )?;
     let more = (medians[0] - medians[1]).max(0.);
