@@ -1,0 +1,6 @@
+//! What a person sees while stages run.
+
+/// Prints a line.
+pub fn note(text: &str) {
+    eprintln!("{text}");
+}
