@@ -147,6 +147,12 @@ fn act(arguments: &[String]) -> Result<()> {
             Store::open(root)?.add_root(name, &rref)?;
             acknowledge(&rref)?;
         }
+        ["note", root, rref] => {
+            let (store, rref): (_, RRefId) = (Store::open(root)?, rref.parse()?);
+            store.note(&rref, "seen")?;
+            store.tag(&rref, "seen")?;
+            acknowledge(&rref)?;
+        }
         ["remove", root, rref] => {
             let rref: RRefId = rref.parse()?;
             let report = Store::open(root)?.remove(&rref).with_dependents().run()?;
@@ -258,6 +264,7 @@ struct Node {
 
 #[stage(matcher = only())]
 fn node(b: &Build<Node>) -> Result<NodeOutputs> {
+    b.record("number", 0, b.number as f64)?;
     let mut text = b.number.to_string();
     for dep in &b.deps {
         // Only the beginning: the size would double with every layer.

@@ -42,6 +42,7 @@ const OPERATIONS: &[(&str, &[&str])] = &[
     ("unpack", &["unpack", "{store}", "{peer.zip}"]),
     ("copy", &["copy", "{store}", "{peer}"]),
     ("root", &["root", "{store}", "{kept}", "another"]),
+    ("note", &["note", "{store}", "{kept}"]),
     ("repair", &["repair", "{store}", "{peer}"]),
     ("make a store", &["publish", "{fresh}", "new", "1"]),
 ];

@@ -122,6 +122,7 @@ pub const OPERATIONS: &[Operation] = &[
         Leaves::All,
         false,
     ),
+    operation("note", &["note", "{store}", "{kept 0}"], Leaves::All, false),
     operation(
         "remove",
         &["remove", "{store}", "{garbage 1}"],
