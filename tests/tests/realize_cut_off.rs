@@ -304,6 +304,51 @@ fn a_record_without_reads_is_not_carried() {
     assert_eq!(numbers(&report), [2, 0, 0]);
 }
 
+/// Asks how many there are, and whether one failed.
+#[derive(Config)]
+struct Counts {
+    #[selfref("count.json")]
+    count: SelfRef<Json<usize>>,
+    #[dref]
+    cleans: Option<DRef<Clean, Many>>,
+    #[dref]
+    clean: Option<DRef<Clean, Try<One>>>,
+}
+
+#[stage]
+fn counts(b: &Build<Counts>) -> Result<CountsOutputs> {
+    let count = b.cleans.as_ref().map_or(0, Vec::len);
+    Ok(CountsOutputs {
+        count: b
+            .count
+            .save(&(count + usize::from(matches!(b.clean, Some(Ok(_))))))?,
+    })
+}
+
+#[test]
+fn numbers_and_outcomes_are_told() {
+    let (_folder, store) = scratch();
+    let latest = instantiate(Clean::new()).unwrap().latest_n(1);
+    let many = instantiate(Counts::new(Some(latest), None)).unwrap();
+    let one = instantiate(Counts::new(None, Some(cleaned().or_failure()))).unwrap();
+    let told = |counts: &DRef<Counts>| {
+        store.realize(counts).unwrap();
+        let told = Told::default();
+        let run = Realize::new(&store).force(cleaned()).observer(&told);
+        let (_, report) = run.run_reporting(counts).unwrap();
+        assert_eq!(numbers(&report), [1, 1, 0]);
+        told.of("carried")
+    };
+    assert_eq!(
+        told(&many),
+        ["carried counts 1: `clean` was made again with as many results"]
+    );
+    assert_eq!(
+        told(&one),
+        ["carried counts 1: `clean` was made again with the same outcome"]
+    );
+}
+
 /// Copies the table, by its path.
 #[derive(Config)]
 struct Copy {

@@ -34,6 +34,10 @@ pub struct OtherResult {
     pub artifacts: BTreeSet<String>,
     /// Whether any artifact may have been read.
     pub all: bool,
+    /// Whether it was asked if the result is a failure, and which.
+    pub outcome: bool,
+    /// Whether it was asked how many results there are.
+    pub number: bool,
     /// Whether something was read of what it was made from.
     pub below: bool,
 }
@@ -54,11 +58,18 @@ impl CarriedWhy {
             .map(|(dref, _)| (dref, OtherResult::new(dref)))
             .collect();
         for read in reads.flat_map(Reads::iter) {
+            if read.of.is_empty() {
+                for dref in &read.numbers {
+                    others.entry(dref).and_modify(|other| other.number = true);
+                }
+            }
             if let Some((first, below)) = read.of.split_first()
                 && let Some(other) = others.get_mut(&first.0)
             {
                 if below.is_empty() {
                     other.all |= read.all;
+                    other.outcome |= read.outcome;
+                    other.below |= !read.numbers.is_empty();
                     let artifacts = read.artifacts.union(&read.paths);
                     other.artifacts.extend(artifacts.cloned());
                 } else {
@@ -80,6 +91,8 @@ impl OtherResult {
             dref: dref.clone(),
             artifacts: BTreeSet::new(),
             all: false,
+            outcome: false,
+            number: false,
             below: false,
         }
     }
@@ -125,13 +138,13 @@ impl fmt::Display for OtherResult {
             return write!(f, "`{name}` was made again with the same artifacts");
         }
         if self.artifacts.is_empty() {
-            return match self.below {
-                true => write!(
-                    f,
-                    "`{name}` was made again, and what was read below it is the same"
-                ),
-                false => write!(f, "`{name}` was made again, and nothing of it is read"),
+            let what = match self {
+                OtherResult { outcome: true, .. } => " with the same outcome",
+                OtherResult { below: true, .. } => ", and what was read below it is the same",
+                OtherResult { number: true, .. } => " with as many results",
+                _ => ", and nothing of it is read",
             };
+            return write!(f, "`{name}` was made again{what}");
         }
         let (paths, left) = first(self.artifacts.iter().map(|path| format!("`{path}`")));
         write!(
