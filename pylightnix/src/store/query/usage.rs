@@ -93,7 +93,6 @@ impl Store {
     }
 
     /// Also returns the files that have several hard links, by device and inode.
-
     fn usage_of(
         &self,
         drefs: &[DRefId],
