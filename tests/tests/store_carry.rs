@@ -10,7 +10,8 @@ use std::fs;
 use std::os::unix::fs::{MetadataExt as _, PermissionsExt as _, symlink};
 use std::path::{Path, PathBuf};
 use tests::store::{
-    built, by_older_rules, config, config_on, publish_texts, snapshot, store, unused,
+    Mount, built, by_older_rules, can_mount, config, config_on, publish_texts, snapshot, store,
+    unused,
 };
 
 /// A table that was made twice, and a model that was made from the old one.
@@ -391,7 +392,7 @@ fn tables<const N: usize>(store: &Store) -> [RRefId; N] {
 fn rot(file: &Path) {
     fs::set_permissions(file, fs::Permissions::from_mode(0o644)).unwrap();
     let mut bytes = fs::read(file).unwrap();
-    bytes[7] ^= 1;
+    bytes[3] ^= 1;
     fs::write(file, bytes).unwrap();
     fs::set_permissions(file, fs::Permissions::from_mode(0o444)).unwrap();
 }
@@ -650,4 +651,39 @@ fn copies_and_archives_of_what_was_carried_are_whole() {
             assert_eq!(there.builds(), here.builds());
         }
     }
+}
+
+#[test]
+fn a_file_that_cannot_have_another_link_is_copied() {
+    if !can_mount("a_file_that_cannot_have_another_link_is_copied") {
+        return;
+    }
+    let (_folder, store) = store();
+    let scene = scene(&store);
+    let old = store.realization_dir(&scene.old);
+    // No link leads from one mount to another, even of one file system.
+    let mounted = Mount::read_only(&old, &old);
+    let carried = carry(&store, &scene.old, &scene.new_table).unwrap();
+    let (new, now) = (store.out_dir(&carried.id), inodes(&store, &carried.id));
+    assert_eq!(snapshot(&new), snapshot(&old.join("out")));
+    let before = inodes(&store, &scene.old);
+    assert!(now.iter().all(|(path, inode)| before[path] != *inode));
+    let build = store.realization(&carried.id).unwrap().builds()[0].clone();
+    let log = store
+        .realization_dir(&carried.id)
+        .join(format!("build-{}.log", build.id));
+    assert_eq!(fs::read_to_string(log).unwrap(), "learning\n");
+    is_sound(&store);
+    // What is copied is verified.
+    drop(mounted);
+    let file = old.join("out/model");
+    rot(&file);
+    let _mounted = Mount::read_only(&old, &old);
+    let third = publish_texts(&store, &config("table"), &Context::empty(), &[("x", "3")]);
+    let error = carry(&store, &scene.old, &third).unwrap_err();
+    assert!(
+        error.to_string().contains("does not match the digest"),
+        "{error}"
+    );
+    assert_eq!(error.path(), Some(file.as_path()));
 }

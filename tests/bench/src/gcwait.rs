@@ -14,6 +14,7 @@ pub(crate) fn run(_: &Options, _: &mut Table) -> Result<()> {
         &campaigns::Options {
             count: None,
             seed: 1,
+            only: None,
             program: std::env::current_exe()?,
         },
     )?;

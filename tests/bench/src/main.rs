@@ -7,6 +7,7 @@
 
 mod best;
 mod bulk;
+mod carry;
 mod change;
 mod check;
 mod cli;
@@ -75,6 +76,11 @@ const BENCHMARKS: &[Benchmark] = &[
         name: "cold",
         run: cold::run,
         child: Some(cold::child),
+    },
+    Benchmark {
+        name: "carry",
+        run: carry::run,
+        child: Some(carry::child),
     },
     Benchmark {
         name: "bulk",

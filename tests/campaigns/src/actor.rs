@@ -5,7 +5,7 @@
 //! is a violation.
 
 use pylightnix::Error;
-use pylightnix::config::{ConfigJson, RRefId};
+use pylightnix::config::{ConfigJson, DRefId, RRefId};
 use pylightnix::prelude::*;
 use pylightnix::realize::Event;
 use pylightnix::store::{BuildKind, BuildRecord, Context, Durability, GcEvent, Outcome};
@@ -64,7 +64,19 @@ fn act(arguments: &[String]) -> Result<()> {
         // A chain of realizations.
         ["publish", root, tag, count] => publish(&Store::open(root)?, tag, number(count)?)?,
         // Another realization of the first of those.
-        ["publish another", root, tag] => publish_another(&Store::open(root)?, tag)?,
+        ["publish another", root, tag] => {
+            publish_another(&Store::open(root)?, tag, "another")?;
+        }
+        // The same, and carries the result of the second of the chain to that realization.
+        ["carry", root, tag] => carry(&Store::open(root)?, tag, "another")?,
+        // A chain of two, and carries the second to ever other results of the first, until it is killed or fails.
+        ["carry on", root, tag] => {
+            let store = Store::open(root)?;
+            publish(&store, tag, 2)?;
+            for number in 0_u64.. {
+                carry(&store, tag, &number.to_string())?;
+            }
+        }
         // A plan of layers of two stages; numbers from `seed` on.
         ["realize", root, layers, seed] => {
             realize(&Store::open(root)?, number(layers)?, number(seed)?)?;
@@ -194,10 +206,8 @@ fn refused(refused: Vec<Error>) -> Result<()> {
         .map_or(Ok(()), |error| Err(error.into()))
 }
 
-fn config(name: &str, on: Option<&RRefId>) -> Result<ConfigJson> {
-    let on = on.map_or_else(String::new, |on| {
-        format!(",\n    \"on\": \"{}\"", on.dref())
-    });
+fn config(name: &str, on: Option<&DRefId>) -> Result<ConfigJson> {
+    let on = on.map_or_else(String::new, |on| format!(",\n    \"on\": \"{on}\""));
     Ok(ConfigJson::from_json(&format!(
         "{{\n    \"name\": \"{name}\"{on}\n}}"
     ))?)
@@ -206,7 +216,7 @@ fn config(name: &str, on: Option<&RRefId>) -> Result<ConfigJson> {
 fn publish(store: &Store, tag: &str, count: u64) -> Result<()> {
     let mut last: Option<RRefId> = None;
     for at in 0..count {
-        let config = config(&format!("{tag}-{at}"), last.as_ref())?;
+        let config = config(&format!("{tag}-{at}"), last.as_ref().map(RRefId::dref))?;
         let context: Context = last.iter().cloned().collect();
         let mut draft = store.plumbing().draft()?;
         let out = draft.out().to_owned();
@@ -220,13 +230,31 @@ fn publish(store: &Store, tag: &str, count: u64) -> Result<()> {
     Ok(())
 }
 
-fn publish_another(store: &Store, tag: &str) -> Result<()> {
+fn publish_another(store: &Store, tag: &str, text: &str) -> Result<RRefId> {
     let config = config(&format!("{tag}-0"), None)?;
     let mut draft = store.plumbing().draft()?;
-    fs::write(draft.out().join("text"), "another")?;
+    fs::write(draft.out().join("text"), text)?;
     let build = BuildRecord::now(BuildKind::Build);
     let published = draft.publish(&config, &Context::empty(), Outcome::Ok, &build)?;
-    acknowledge(&published.id)
+    acknowledge(&published.id)?;
+    Ok(published.id)
+}
+
+fn carry(store: &Store, tag: &str, text: &str) -> Result<()> {
+    let first = config(&format!("{tag}-0"), None)?;
+    let second = config(&format!("{tag}-1"), Some(first.id()))?;
+    let plumbing = store.plumbing();
+    plumbing.use_derivations([first.id(), second.id()])?;
+    let context = Context::from_iter([publish_another(store, tag, text)?]);
+    for rref in store.rrefs_of(second.id())? {
+        let old = store.realization(&rref)?;
+        if old.context != context {
+            let builds: Vec<&BuildRecord> = old.builds().iter().take(1).collect();
+            let carried = plumbing.carry(&old, &context, &builds)?;
+            return acknowledge(&carried.id);
+        }
+    }
+    Err(unable("nothing to carry"))
 }
 
 fn many(store: &Store, count: u64) -> Result<()> {

@@ -229,7 +229,7 @@ impl Unsynced {
                 self.made.insert(first.clone());
                 self.own.insert(parent(first));
             }
-            "symlink" | "symlinkat" => {
+            "symlink" | "symlinkat" | "link" | "linkat" => {
                 if let Some(link) = call.paths.last() {
                     self.own.insert(parent(link));
                 }

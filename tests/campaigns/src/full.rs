@@ -36,6 +36,7 @@ enum Limit {
 const OPERATIONS: &[(&str, &[&str])] = &[
     ("publish", &["publish", "{store}", "new", "2"]),
     ("publish again", &["publish", "{store}", "garbage", "2"]),
+    ("carry", &["carry", "{store}", "garbage"]),
     ("realize", &["realize", "{store}", "2", "100"]),
     ("fail", &["fail", "{store}"]),
     ("gc", &["gc", "{store}"]),
@@ -62,6 +63,7 @@ pub fn run(options: &Options) -> Result<Figures> {
     let kinds: Vec<_> = [Limit::Pages, Limit::Inodes]
         .into_iter()
         .flat_map(|limit| OPERATIONS.iter().map(move |operation| (limit, operation)))
+        .filter(|(_, (name, _))| options.takes(name))
         .collect();
     for (done, (limit, operation)) in kinds.iter().enumerate() {
         // With a count, each kind gets an equal part of the rest, spread over its steps.

@@ -1,5 +1,5 @@
-//! `kill`: eight processes realize overlapping plans while garbage is collected, and some of them are killed at random
-//! times. Living processes keep what they use, and acknowledged realizations exist as long as nothing collects them.
+//! `kill`: eight processes realize overlapping plans, and one carries results, while garbage is collected. Some of them are killed
+//! at random times. Living processes keep what they use, and acknowledged realizations exist as long as nothing collects them.
 
 use fastrand::Rng;
 use pylightnix::config::RRefId;
@@ -71,6 +71,7 @@ fn round(
         let seed = (rng.u64(..3) * 2).to_string();
         crowd.push(Member::start(program, &["stay", &text, &layers, &seed])?);
     }
+    let mut carrier = Member::start(program, &["carry on", &text, "carried"])?;
     let mut collector = None;
     if is_collected {
         collector = Some(Member::start(program, &["gc", &text])?);
@@ -106,6 +107,12 @@ fn round(
             living.push(member);
         }
     }
+    let ended = carrier.kill()?;
+    if ended.signal != Some(9) {
+        return Ok(Err(format!("it was to carry on: {ended:?}")));
+    }
+    figures.count("killed while it carried");
+    there.extend(ended.acknowledged);
     if let Some(mut collector) = collector {
         let ended = if rng.bool() {
             figures.count("killed while it collected");

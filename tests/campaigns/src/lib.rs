@@ -1,5 +1,5 @@
 //! Campaigns: many rounds that inject one kind of fault into real processes on real stores, each followed by a check of the
-//! [`invariants`]. `cargo run --release -p campaigns -- NAME [--count N] [--seed S]`.
+//! [`invariants`]. `cargo run --release -p campaigns -- NAME [--count N] [--seed S] [--only OPERATION]`.
 
 pub mod actor;
 pub mod audit;
@@ -34,8 +34,18 @@ pub struct Options {
     pub count: Option<usize>,
     /// The random seed: the same seed gives the same rounds.
     pub seed: u64,
+    /// Of a campaign that goes through operations, the only one to take.
+    pub only: Option<String>,
     /// The program `campaigns`, which also runs the actors.
     pub program: PathBuf,
+}
+
+impl Options {
+    /// Whether the operation with this name is to be taken.
+    #[must_use]
+    pub fn takes(&self, operation: &str) -> bool {
+        self.only.as_ref().is_none_or(|only| only == operation)
+    }
 }
 
 /// A campaign, which returns its figures and violations. An error means that it could not be run.

@@ -1,4 +1,4 @@
-//! Runs a campaign and prints the results: `campaigns NAME [--count N] [--seed S]`. `campaigns actor OPERATION ROOT ..` is
+//! Runs a campaign and prints the results: `campaigns NAME [--count N] [--seed S] [--only OPERATION]`. `campaigns actor OPERATION ROOT ..` is
 //! one of the processes into which a campaign injects faults.
 
 use campaigns::{Options, actor, run};
@@ -23,14 +23,20 @@ fn main() -> ExitCode {
 
 /// Returns whether all invariants held.
 fn campaign(arguments: &[String]) -> Result<bool, String> {
-    const USAGE: &str = "usage: campaigns NAME [--count N] [--seed S]";
+    const USAGE: &str = "usage: campaigns NAME [--count N] [--seed S] [--only OPERATION]";
     let (name, mut rest) = arguments.split_first().ok_or(USAGE)?;
     let mut options = Options {
         count: None,
         seed: 1,
+        only: None,
         program: std::env::current_exe().map_err(|error| error.to_string())?,
     };
     while let [option, value, left @ ..] = rest {
+        if option == "--only" {
+            options.only = Some(value.clone());
+            rest = left;
+            continue;
+        }
         let value: u64 = (value.parse()).map_err(|_| format!("{value:?} is no number; {USAGE}"))?;
         match option.as_str() {
             "--count" => options.count = Some(value as usize),

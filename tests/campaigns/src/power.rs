@@ -173,6 +173,7 @@ fn cut_under_load(options: &Options, prepared: &Prepared, wait: Duration) -> Res
     const WORK: &[&[&str]] = &[
         &["publish", "ROOT", "cut", "100000"],
         &["realize", "ROOT", "10000", "0"],
+        &["carry on", "ROOT", "carried"],
         &["collect", "ROOT"],
     ];
     let root = prepared.root.to_string_lossy();

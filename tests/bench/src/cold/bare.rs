@@ -128,7 +128,7 @@ impl Stage {
     }
 }
 
-fn list(folder: &Path) -> io::Result<Vec<PathBuf>> {
+pub(crate) fn list(folder: &Path) -> io::Result<Vec<PathBuf>> {
     let mut paths: Vec<PathBuf> = fs::read_dir(folder)?
         .map(|entry| Ok(entry?.path()))
         .collect::<io::Result<_>>()?;
@@ -136,31 +136,31 @@ fn list(folder: &Path) -> io::Result<Vec<PathBuf>> {
     Ok(paths)
 }
 
-fn name(path: &Path) -> String {
+pub(crate) fn name(path: &Path) -> String {
     path.file_name()
         .unwrap_or_default()
         .to_string_lossy()
         .into_owned()
 }
 
-fn write_new(path: PathBuf, bytes: &[u8]) -> io::Result<ToSync> {
+pub(crate) fn write_new(path: PathBuf, bytes: &[u8]) -> io::Result<ToSync> {
     let mut file = File::create_new(&path)?;
     file.write_all(bytes)?;
     Ok((path, Some(file)))
 }
 
 /// A path to sync, opened if `None`, and the channel to notify.
-type ToSync = (PathBuf, Option<File>);
+pub(crate) type ToSync = (PathBuf, Option<File>);
 type Task = (ToSync, Sender<io::Result<()>>);
 
 /// A pool of threads that sync, until it is dropped.
-struct Syncers {
+pub(crate) struct Syncers {
     tasks: Sender<Task>,
     full: bool,
 }
 
 impl Syncers {
-    fn start(full: bool) -> Self {
+    pub(crate) fn start(full: bool) -> Self {
         let (tasks, called) = channel::<Task>();
         let called = Arc::new(Mutex::new(called));
         for _ in 0..SYNC_THREADS {
@@ -176,7 +176,7 @@ impl Syncers {
     }
 
     /// Syncs everything in parallel.
-    fn sync(&self, mut all: Vec<ToSync>) -> io::Result<()> {
+    pub(crate) fn sync(&self, mut all: Vec<ToSync>) -> io::Result<()> {
         if !self.full {
             return Ok(());
         }
@@ -201,7 +201,7 @@ fn sync_one((path, file): &ToSync) -> io::Result<()> {
     }
 }
 
-fn rename(from: &Path, to: &Path) -> io::Result<()> {
+pub(crate) fn rename(from: &Path, to: &Path) -> io::Result<()> {
     Ok(renameat_with(CWD, from, CWD, to, RenameFlags::NOREPLACE)?)
 }
 

@@ -4,7 +4,7 @@
 //! Ours and the minimal program are child processes; each reports the time of its work, without startup and without reading
 //! its input. Dirty pages are written back before each measurement.
 
-mod bare;
+pub(crate) mod bare;
 mod ours;
 mod shape;
 
@@ -167,25 +167,30 @@ impl Case<'_> {
         Ok(time)
     }
 
-    /// Returns the number of system calls per stage, as `strace -c` counts them, without those for waiting on other threads;
-    /// `None` if `strace` is not available.
+    /// Returns the number of system calls of a stage.
     fn calls(&self, command: &Command) -> Result<Option<f64>> {
-        let path = self.root("calls");
-        let mut strace = Command::new("strace");
-        strace.args(["-f", "-c", "-o"]).arg(&path);
-        strace.arg(command.get_program()).args(command.get_args());
-        if !strace.output().is_ok_and(|output| output.status.success()) {
-            return Ok(None);
-        }
-        let counts = fs::read_to_string(path)?;
-        let calls: u64 = counts
-            .lines()
-            .map(|line| line.split_whitespace().collect::<Vec<_>>())
-            .filter(|words| !matches!(words.last(), Some(&"futex" | &"total")))
-            .filter_map(|words| words.get(3)?.parse::<u64>().ok())
-            .sum();
-        Ok(Some(calls as f64 / self.stages as f64))
+        let calls = system_calls(command, &self.root("calls"))?;
+        Ok(calls.map(|calls| calls as f64 / self.stages as f64))
     }
+}
+
+/// Returns the number of system calls of a command, as `strace -c` counts them in the new file `to`, without those for waiting on
+/// other threads; `None` if `strace` is not available.
+pub(crate) fn system_calls(command: &Command, to: &Path) -> Result<Option<u64>> {
+    let mut strace = Command::new("strace");
+    strace.args(["-f", "-c", "-o"]).arg(to);
+    strace.arg(command.get_program()).args(command.get_args());
+    if !strace.output().is_ok_and(|output| output.status.success()) {
+        return Ok(None);
+    }
+    let counts = fs::read_to_string(to)?;
+    let calls = counts
+        .lines()
+        .map(|line| line.split_whitespace().collect::<Vec<_>>())
+        .filter(|words| !matches!(words.last(), Some(&"futex" | &"total")))
+        .filter_map(|words| words.get(3)?.parse::<u64>().ok())
+        .sum();
+    Ok(Some(calls))
 }
 
 /// Makes a read-only folder removable; not necessary for root.

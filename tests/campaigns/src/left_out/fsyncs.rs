@@ -17,6 +17,7 @@ const TELLING: &[&str] = &[
     "publish",
     "publish again",
     "publish another",
+    "carry",
     "make a store",
     "realize",
     "pack",
@@ -33,6 +34,7 @@ const TWICE: &[(&str, &str)] = &[
     // cannot know that.
     ("unpack", "/store/store-v1"),
     ("copy", "/store/store-v1"),
+    ("carry", "/store/store-v1"),
     // For the added build record, and for the publication itself.
     ("publish again", "-garbage-0"),
     ("publish again", "-garbage-1"),
@@ -81,7 +83,7 @@ pub(super) fn run(options: &Options, scene: &Scene) -> Result<Figures> {
         |operation: &Operation, inject: Option<&str>| traced(options, scene, operation, inject);
     let mut figures = Figures::default();
     let mut rounds = Vec::new();
-    for name in TELLING {
+    for name in TELLING.iter().filter(|name| options.takes(name)) {
         let operation = operation(name)?;
         let (whole, fsyncs) = traced(operation, None)?;
         for why in whole {

@@ -34,6 +34,9 @@ pub fn run(options: &Options) -> Result<Figures> {
     need_strace()?;
     let place = place()?;
     let scene = Scene::new(&options.program, place.path())?;
+    if options.only.is_some() {
+        return fsyncs::run(options, &scene);
+    }
     let mut figures = leases::run(options, &scene)?;
     figures.add(locks::run(options, &scene)?);
     figures.add(fsyncs::run(options, &scene)?);

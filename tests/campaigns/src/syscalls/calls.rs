@@ -33,6 +33,8 @@ impl Fault {
 const OPENS: &[&str] = &["ENOSPC", "EIO", "EACCES", "EMFILE"];
 /// Calls that change a folder or an inode: copy-on-write file systems and quotas need space even for removing.
 const CHANGES: &[&str] = &["ENOSPC", "EIO", "EACCES"];
+/// Calls that make a hard link, which not every file may have.
+const LINKS: &[&str] = &["ENOSPC", "EIO", "EACCES", "EMLINK", "EXDEV", "EPERM"];
 /// Calls that look up a path; they need neither space nor a descriptor.
 const LOOKS: &[&str] = &["EIO", "EACCES"];
 /// Calls that write to an open file: permission was checked when it was opened.
@@ -55,6 +57,8 @@ const CALLS: &[(&str, &[&str])] = &[
     ("unlink", CHANGES),
     ("unlinkat", CHANGES),
     ("rmdir", CHANGES),
+    ("link", LINKS),
+    ("linkat", LINKS),
     ("symlink", CHANGES),
     ("symlinkat", CHANGES),
     ("chmod", CHANGES),

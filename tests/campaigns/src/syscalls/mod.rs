@@ -88,7 +88,7 @@ pub fn run(options: &Options) -> Result<Figures> {
 /// Returns all rounds, always in the same order.
 fn enumerate(options: &Options, scene: &Scene, processor: &str) -> Result<Vec<Round>> {
     let mut rounds = Vec::new();
-    for operation in OPERATIONS {
+    for operation in OPERATIONS.iter().filter(|one| options.takes(one.name)) {
         scene.reset()?;
         let (_holder, _) = holder(options, scene, operation, None)?;
         let log = scene.path("trace");

@@ -70,6 +70,12 @@ pub const OPERATIONS: &[Operation] = &[
         false,
     ),
     operation(
+        "carry",
+        &["carry", "{store}", "garbage"],
+        Leaves::All,
+        false,
+    ),
+    operation(
         "make a store",
         &["publish", "{fresh}", "new", "1"],
         Leaves::New,
