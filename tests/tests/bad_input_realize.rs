@@ -549,6 +549,9 @@ fn a_broken_record_fails_its_stage_only() {
     let record = store.realization_dir(broken.id()).join("record");
     let text = fs::read_to_string(&record).unwrap();
     fs::write(&record, text.replace("note.txt", "vote.txt")).unwrap();
+    // The index knows the realization; without it, records are read.
+    fs::remove_dir_all(store.root().join("cache/index")).unwrap();
+    let store = Store::open(store.root()).unwrap();
     let plan = (of("broken"), of("whole"));
     let Err(error) = Realize::new(&store).keep_going().run(&plan) else {
         panic!("it was realized")

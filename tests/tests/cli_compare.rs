@@ -160,7 +160,7 @@ error: there is no column `score`
         .code(2);
     condition.stderr_eq(str![[r#"
 error: "bytes" is not a condition
-  help: write a field or a number in an artifact, one of `=`, `!=`, `<`, `<=`, `>`, `>=`, and a value: `rate >= 0.1`; or `~` and a part of a text: `data ~ march`
+  help: write a field or a number in an artifact, one of `=`, `!=`, `<`, `<=`, `>`, `>=`, and a value: `rate >= 0.1`; or `~` and a part of a text: `data ~ march`; or `tag:best`, `note:kink`
 
 "#]]);
     compare(&store).assert().code(2);

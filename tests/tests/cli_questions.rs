@@ -1,5 +1,7 @@
 //! The command line of a program whose plan depends on results.
 
+#![allow(clippy::unwrap_used, reason = "a failing test says where")]
+
 use std::fs;
 use tests::line::{Line, Said};
 

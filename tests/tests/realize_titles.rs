@@ -77,7 +77,7 @@ fn plans_tell_stages_of_one_name_apart() {
     let forced = Realize::new(&store).force(&folds[4]);
     let text = forced.explain(&plan).unwrap().to_string();
     assert!(
-        text.contains("when `fold k=4` is known; from `fold k=4`: forced"),
+        text.contains("when `fold k=4` is known; carried if `fold` comes out as before; from `fold k=4`: forced"),
         "{text}"
     );
 }

@@ -115,6 +115,9 @@ fn trial(b: &Build<Trial>) -> Result<TrialOutputs> {
     })
 }
 
+/// What a stage looks at.
+type Look = fn(&Build<Looks>) -> Result<()>;
+
 /// A stage that looks at what a test lets it look at.
 #[derive(Config)]
 struct Looks {
@@ -327,7 +330,7 @@ fn an_artifact_is_loaded() {
 #[test]
 fn everything_may_be_looked_at() {
     let (_folder, store) = scratch();
-    let looks: [fn(&Build<Looks>) -> Result<()>; 8] = [
+    let looks: [Look; 8] = [
         |b| keep(b.data.path().to_owned()),
         |b| keep(b.data.erase().path().to_owned()),
         |b| keep(b.data.table.path().to_owned()),
@@ -352,7 +355,7 @@ fn everything_may_be_looked_at() {
 #[test]
 fn the_reference_is_looked_at() {
     let (_folder, store) = scratch();
-    let looks: [fn(&Build<Looks>) -> Result<()>; 14] = [
+    let looks: [Look; 14] = [
         |b| keep(b.data.id().clone()),
         |b| keep(b.data.table.rref().clone()),
         |b| keep(b.data.builds().len()),

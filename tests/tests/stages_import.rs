@@ -273,17 +273,17 @@ fn a_file_that_is_being_written_is_refused_or_whole() -> Result<()> {
     let (_folder, store, source) = places();
     let path = source.join("data");
     fs::write(&path, vec![b'a'; 16 << 20])?;
-    let stop = std::sync::atomic::AtomicBool::new(false);
+    let stop = AtomicBool::new(false);
     thread::scope(|scope| {
         scope.spawn(|| {
             let mut file = File::options().append(true).open(&path).unwrap();
-            while !stop.load(std::sync::atomic::Ordering::Relaxed) {
+            while !stop.load(Ordering::Relaxed) {
                 file.write_all(b"more").unwrap();
                 thread::sleep(Duration::from_millis(1));
             }
         });
         let error = file_anew(&store, &path);
-        stop.store(true, std::sync::atomic::Ordering::Relaxed);
+        stop.store(true, Ordering::Relaxed);
         assert_says(
             &error.unwrap_err(),
             &["data changed while it was imported", "no program writes"],

@@ -235,9 +235,12 @@ fn what_exists_already_gains_the_build_records() {
     assert_eq!(error.path(), Some(file.as_path()));
 }
 
+/// What damages a file.
+type Damaging = fn(&Path);
+
 #[test]
 fn damage_that_shows_without_reading_is_told_and_nothing_is_made() {
-    let by: [(&str, fn(&Path), &str); 4] = [
+    let by: [(&str, Damaging, &str); 4] = [
         ("model", |file| fs::remove_file(file).unwrap(), "is missing"),
         (
             "below/deep/run",

@@ -106,9 +106,9 @@ fn results_are_found_by_them() {
         let found = store.find().meets(condition).run().unwrap();
         found.map(|found| found.unwrap().id().clone()).collect()
     };
-    assert_eq!(found("tag:best"), [train.clone()]);
+    assert_eq!(found("tag:best"), std::slice::from_ref(&train));
     assert_eq!(found("tag:bes"), []);
-    assert_eq!(found("note:kink"), [other.clone()]);
+    assert_eq!(found("note:kink"), std::slice::from_ref(&other));
     assert_eq!(found("note:best"), []);
     assert_eq!(store.refer_to_realization("train@best").unwrap(), train);
     let error = store.refer_to_realization("train@beste").unwrap_err();

@@ -50,7 +50,7 @@ where
 }
 
 fn recorded(store: &Store, plan: &DRef<Train>) -> Vec<RecordedSeries> {
-    store.series(&store.realize(plan).unwrap()).unwrap()
+    store.series(store.realize(plan).unwrap()).unwrap()
 }
 
 /// Records a loss that falls.
@@ -236,9 +236,8 @@ fn fallible(b: &Build<Fallible>) -> Result<()> {
 #[test]
 fn a_failure_that_is_a_result_has_its_series() {
     let (_folder, store) = scratch();
-    store
-        .realize(&instantiate(Fallible::new()).unwrap())
-        .unwrap();
+    let failed = store.realize(&instantiate(Fallible::new()).unwrap());
+    assert!(failed.unwrap().is_err());
     let rref = &store.rrefs().unwrap()[0];
     assert_eq!(store.series(rref).unwrap()[0].step, 3);
 }

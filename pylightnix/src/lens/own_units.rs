@@ -84,7 +84,7 @@ mod tests {
     #[test]
     fn devices_are_those_that_this_process_sees() {
         let third = |names: Option<&[&str]>| UnitsOfOne {
-            places: vec![1..3],
+            places: std::iter::once(1..3).collect(),
             names: names.map(|names| names.iter().map(|name| (*name).to_owned()).collect()),
         };
         let unnamed = third(None);
@@ -96,7 +96,7 @@ mod tests {
         let named = third(Some(&["a", "b", "c"]));
         assert_eq!(named.devices(Some("4,5,7")).as_deref(), Some("b,c"));
         let percents = UnitsOfOne {
-            places: vec![0..u64::from(u32::MAX)],
+            places: std::iter::once(0..u64::from(u32::MAX)).collect(),
             names: None,
         };
         assert_eq!(percents.devices(None), None);

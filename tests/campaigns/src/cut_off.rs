@@ -291,12 +291,12 @@ fn of_reference(cell: &RRef<Cell>) -> u64 {
     hash >> 4
 }
 
+/// Reads of a cell: which it is, and the number.
+type Read<'a> = dyn FnMut(&Reading) -> Result<(usize, u64), BoxError> + 'a;
+
 impl Code {
     /// Returns the values of both artifacts, and what was read for them.
-    fn values(
-        &self,
-        read: &mut dyn FnMut(&Reading) -> Result<(usize, u64), BoxError>,
-    ) -> Result<(u64, u64, Trace), BoxError> {
+    fn values(&self, read: &mut Read<'_>) -> Result<(u64, u64, Trace), BoxError> {
         let (mut sum, mut trace) = (0, Trace::new());
         for reading in &self.reads {
             if reading.only_if_even && sum % 2 != 0 {

@@ -1,6 +1,7 @@
 //! Which units of a resource each run has: no two that run at once have the same.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::iter;
 use std::ops::Range;
 use std::sync::{Arc, Mutex, PoisonError};
 
@@ -38,7 +39,7 @@ impl UnitPool {
         let own = (!limits.resources.is_empty()).then(|| {
             let mut free = self.free.lock().unwrap_or_else(PoisonError::into_inner);
             let units = limits.resources.iter().map(|(resource, amount)| {
-                let all = || vec![0..u64::MAX];
+                let all = || iter::once(0..u64::MAX).collect();
                 let free = free.entry(resource.clone()).or_insert_with(all);
                 let units = UnitsOfOne {
                     places: take_first(free, *amount),

@@ -47,10 +47,11 @@ pub(in crate::store) fn each_point(
         }
         // Of a line that is too long, no part counts.
         let begins_anew = std::mem::replace(&mut is_whole, line.ends_with(b"\n"));
-        if begins_anew && is_whole {
-            if let Ok((Name(name), step, Number(value))) = serde_json::from_slice(&line) {
-                take(Point { name, step, value });
-            }
+        if begins_anew
+            && is_whole
+            && let Ok((Name(name), step, Number(value))) = serde_json::from_slice(&line)
+        {
+            take(Point { name, step, value });
         }
     }
 }
