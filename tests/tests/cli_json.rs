@@ -13,6 +13,7 @@ use std::fs;
 use std::os::unix::fs::PermissionsExt as _;
 use std::path::Path;
 
+use pylightnix::store::RunRecord;
 use serde_json::Value;
 use snapbox::assert_data_eq;
 use tests::line::Line;
@@ -129,6 +130,15 @@ fn no_key_goes() {
     let mean = line.store.out_dir(line.newest("mean@2"));
     damage(&mean.join("mean.json"));
     for arguments in ["check --contents", "repair --from other"] {
+        ask_store(arguments);
+    }
+    let mut record = RunRecord::now("experiment", ["mean".to_owned()]);
+    record.commit = None;
+    let journal = line.store.begin_run(&record, "{}").unwrap();
+    journal
+        .event(r#"{"event": "ended", "time": "2026-01-01T00:00:00Z"}"#)
+        .unwrap();
+    for arguments in ["runs", "runs show -1"] {
         ask_store(arguments);
     }
     // A new command has to be added to this test.

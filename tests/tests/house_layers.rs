@@ -53,6 +53,7 @@ const COMMAND_LINE: &[(&str, &[&str])] = &[
     ("picture", &["exit"]),
     // An observer of runs, usable by any program.
     ("progress", &[]),
+    ("journal", &["progress"]),
     ("complete", &["text"]),
     ("experiment", &["exit"]),
     ("table", &["session"]),
@@ -75,6 +76,7 @@ const COMMAND_LINE: &[(&str, &[&str])] = &[
             "experiment",
             "follow",
             "forced",
+            "journal",
             "json",
             "out",
             "picture",

@@ -19,7 +19,9 @@ use pylightnix::plan::{AnyDRef, Target};
 use pylightnix::realize::Realize;
 
 /// The commands that need the plan, and so take the program's own arguments.
-const WITH_PLAN: [&str; 7] = ["run", "plan", "accept", "graph", "why", "roots", "gc"];
+const WITH_PLAN: [&str; 8] = [
+    "run", "plan", "accept", "replan", "graph", "why", "roots", "gc",
+];
 
 /// The command line of a program with an experiment: `run`, `plan`, and all that `pylightnix` can do with its store. Without
 /// a command, it runs.

@@ -20,6 +20,7 @@ mod exit;
 mod experiment;
 mod follow;
 mod forced;
+mod journal;
 mod json;
 mod out;
 mod picture;

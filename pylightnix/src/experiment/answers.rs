@@ -5,8 +5,8 @@ use std::collections::BTreeMap;
 
 use crate::config::{DRefId, RRefId};
 
-/// What a run gave to the functions that made its plan: for each target, the answers in order. [`Run::again`](super::Run::again) makes the same plan of it, in
-/// another process too.
+/// What a run gave to the functions that made its plan: for each target, the answers in order.
+/// [`Run::again`](super::Run::again) makes the same plan of it, in another process too.
 ///
 /// ```standalone_crate
 /// use pylightnix::experiment::Answers;
@@ -76,7 +76,8 @@ impl Answers {
         self.0.keys().map(String::as_str)
     }
 
-    pub(super) fn push(&mut self, target: &str, answer: Answer) {
+    /// Adds the answer to the next question for a target.
+    pub fn push(&mut self, target: &str, answer: Answer) {
         self.0.entry(target.to_owned()).or_default().push(answer);
     }
 }

@@ -18,7 +18,12 @@ pub struct Run<'a> {
     store: Store,
     mode: Mode,
     state: RefCell<State<'a>>,
+    /// Told of each answer, with its target.
+    tell: Option<Tell<'a>>,
 }
+
+/// Is called with a target and an answer.
+type Tell<'a> = Box<dyn Fn(&str, &Answer) + 'a>;
 
 /// How questions are answered.
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -76,7 +81,14 @@ impl<'a> Run<'a> {
                 unknown: Vec::new(),
                 report: Report::default(),
             }),
+            tell: None,
         }
+    }
+
+    /// Calls `tell` with each new answer and the name of its target.
+    pub fn telling(mut self, tell: impl Fn(&str, &Answer) + 'a) -> Self {
+        self.tell = Some(Box::new(tell));
+        self
     }
 
     /// Begins the plan of a target; the answers of each are kept apart. A target whose plan is made again in this run is given the
@@ -138,7 +150,7 @@ impl<'a> Run<'a> {
             ChosenFor { dref, rrefs }
         });
         let chosen = chosen.collect();
-        state.answered(Answer::Realize { chosen });
+        self.answered(&mut state, Answer::Realize { chosen });
         Ok(output)
     }
 
@@ -180,12 +192,24 @@ impl<'a> Run<'a> {
         let dref = read(&self.store, path)?;
         let (source, tree) = imported_from(&dref);
         let (source, tree) = (source.to_string_lossy().into_owned(), tree.to_owned());
-        state.answered(Answer::File {
+        let answer = Answer::File {
             path: shown,
             source,
             tree,
-        });
+        };
+        self.answered(&mut state, answer);
         Ok(dref)
+    }
+
+    fn answered(&self, state: &mut State<'_>, answer: Answer) {
+        if let Some(tell) = &self.tell {
+            tell(&state.target, &answer);
+        }
+        let State {
+            answers, target, ..
+        } = state;
+        answers.push(target, answer);
+        state.asked += 1;
     }
 
     /// Returns the answers so far.
@@ -222,11 +246,6 @@ impl State<'_> {
     /// the run that is repeated.
     fn repeated(&self) -> Option<Answer> {
         self.answers.of(&self.target).get(self.asked).cloned()
-    }
-
-    fn answered(&mut self, answer: Answer) {
-        self.asked += 1;
-        self.answers.push(&self.target, answer);
     }
 }
 

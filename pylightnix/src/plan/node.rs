@@ -601,6 +601,11 @@ impl AnyDRef {
         self.0.json()
     }
 
+    /// Returns the fingerprint of the stage's code; `None` for a derivation that was read from a store, without its stage.
+    pub fn code_fingerprint(&self) -> Option<&str> {
+        Some(self.node().code()?.fingerprint())
+    }
+
     pub(crate) fn node(&self) -> &dyn AnyNode {
         &*self.0
     }

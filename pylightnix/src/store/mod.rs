@@ -16,6 +16,7 @@ mod plumbing;
 mod publish;
 mod query;
 mod repair;
+mod runs;
 mod using;
 
 pub use archive::{ArchiveFile, Pack, Packed, Unpack};
@@ -51,6 +52,7 @@ pub use query::{
     Row, Series, Statistics, UsageOf,
 };
 pub use repair::{Repair, RepairAction, RepairReport, Repaired};
+pub use runs::{RunFolder, RunJournal, RunRecord, RunStanding};
 pub use using::locks::BuildLock;
 pub use using::roots::{Root, RootRun, TargetResults};
 

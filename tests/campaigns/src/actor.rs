@@ -8,7 +8,7 @@ use pylightnix::Error;
 use pylightnix::config::{ConfigJson, DRefId, RRefId};
 use pylightnix::prelude::*;
 use pylightnix::realize::Event;
-use pylightnix::store::{BuildKind, BuildRecord, Context, Durability, GcEvent, Outcome};
+use pylightnix::store::{BuildKind, BuildRecord, Context, Durability, GcEvent, Outcome, RunRecord};
 use std::fs;
 use std::io::{Read as _, Seek as _, Write as _};
 use std::os::unix::fs::{PermissionsExt as _, symlink};
@@ -164,6 +164,15 @@ fn act(arguments: &[String]) -> Result<()> {
             store.note(&rref, "seen")?;
             store.tag(&rref, "seen")?;
             acknowledge(&rref)?;
+        }
+        ["journal", root] => {
+            let record = RunRecord::now("campaigns", ["all".to_owned()]);
+            let journal = Store::open(root)?.begin_run(&record, "{}")?;
+            for at in 0..3 {
+                journal.event(&format!("{{\"event\":\"number\",\"at\":{at}}}"))?;
+                journal.answers("{\"\":[]}")?;
+            }
+            journal.event("{\"event\":\"ended\"}")?;
         }
         ["remove", root, rref] => {
             let rref: RRefId = rref.parse()?;

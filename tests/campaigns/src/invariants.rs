@@ -20,7 +20,8 @@ pub struct Expected {
 /// The result of a check: `Err` describes the violation.
 pub type Violated = Result<(), String>;
 
-/// Checks that every visible realization verifies, that contexts are closed, and that the expected realizations exist.
+/// Checks that every visible realization verifies, that contexts are closed, that runs are read, and that the expected
+/// realizations exist.
 ///
 /// # Errors
 /// Fails with the violation.
@@ -29,7 +30,22 @@ pub fn holds(root: &Path, expected: &Expected) -> Violated {
     if let Some(fault) = faults.first() {
         return Err(format!("{} faults, the first: {fault}", faults.len()));
     }
+    runs_are_read(root)?;
     has_all(root, expected.there.union(&expected.kept))
+}
+
+/// Checks that whatever a run left can be read.
+fn runs_are_read(root: &Path) -> Violated {
+    let read = || {
+        for run in Store::open(root)?.runs()? {
+            run.record()?;
+            run.events()?;
+            run.answers()?;
+            run.standing()?;
+        }
+        Ok(())
+    };
+    read().map_err(|error: pylightnix::Error| format!("a run: {error:?}"))
 }
 
 /// Returns the faults that a check with contents reports.

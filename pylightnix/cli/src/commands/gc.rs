@@ -232,6 +232,7 @@ pub(super) fn write_report(
             "partial downloads",
         ),
         (report.code.len(), "code text", "code texts"),
+        (report.runs.len(), "old run", "old runs"),
     ];
     let more = more.into_iter().filter(|(number, ..)| *number > 0);
     what.extend(more.map(|(number, one, more)| count(number, one, more)));

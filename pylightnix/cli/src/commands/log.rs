@@ -10,7 +10,7 @@ use crate::exit::{CommandResult, Exit};
 use crate::follow::follow;
 use crate::session::{Session, style};
 use crate::text::local_second;
-use pylightnix::config::DRefId;
+use pylightnix::config::{DRefId, RRefId};
 use pylightnix::internal::open_regular;
 use pylightnix::store::{FailedBuild, Realization, Referred, Store};
 use pylightnix::{Error, ErrorKind};
@@ -26,11 +26,19 @@ use pylightnix::{Error, ErrorKind};
 )]
 pub(crate) struct Log {
     /// A name, the beginning of a reference, or the folder of a failed build
-    #[arg(value_name = "REF", add = complete::references(), required_unless_present = "follow")]
+    #[arg(value_name = "REF", add = complete::references(), required_unless_present_any = ["follow", "run"])]
     reference: Option<String>,
     /// Continue while the build runs
     #[arg(long, short)]
     follow: bool,
+    /// Print the logs of all builds of a run, or of those of the stage REF: the beginning of an identifier, or `-1` for the newest
+    #[arg(
+        long,
+        value_name = "RUN",
+        allow_hyphen_values = true,
+        conflicts_with = "follow"
+    )]
+    run: Option<String>,
     /// List the logs, and print none
     #[arg(long, conflicts_with = "follow")]
     list: bool,
@@ -55,24 +63,20 @@ pub(crate) struct Entry {
 impl Log {
     pub(crate) fn run(self, session: &Session) -> CommandResult {
         let store = session.store()?;
+        if let Some(run) = &self.run {
+            let logs = logs_of_run(store, run, self.reference.as_deref())?;
+            return match self.list || session.json() {
+                true => list(session, &logs),
+                false => print_all(session, &logs),
+            };
+        }
         let Some(reference) = &self.reference else {
             session.no_json("log --follow")?;
             return follow(session, store, &|_| true);
         };
         let logs = logs_of(session, reference, self.list)?;
         if self.list || session.json() {
-            session.print(&logs, |logs, out| {
-                for log in logs {
-                    let path = if log.there {
-                        log.path.display().to_string()
-                    } else {
-                        "(it printed nothing)".to_owned()
-                    };
-                    writeln!(out, "{}  {:7}  {path}", local_second(log.at), log.state)?;
-                }
-                Ok(())
-            })?;
-            return Ok(session.exit());
+            return list(session, &logs);
         }
         let Some(log) = logs.last() else {
             return Err(nothing(reference).into());
@@ -92,6 +96,81 @@ impl Log {
         }
         Ok(Exit::Done)
     }
+}
+
+fn list(session: &Session, logs: &[Entry]) -> CommandResult {
+    session.print(&logs, |logs, out| {
+        for log in *logs {
+            let path = if log.there {
+                log.path.display().to_string()
+            } else {
+                "(it printed nothing)".to_owned()
+            };
+            writeln!(out, "{}  {:7}  {path}", local_second(log.at), log.state)?;
+        }
+        Ok(())
+    })?;
+    Ok(session.exit())
+}
+
+/// Prints logs one after the other. The headings go to standard error, so that a pipe gets the bytes of the logs alone.
+fn print_all(session: &Session, logs: &[Entry]) -> CommandResult {
+    for log in logs {
+        let heading = format!("{} ({}, {})", log.name, log.state, local_second(log.at));
+        session.say(session.paint_err(style::FAINT, &heading));
+        if log.there {
+            print(session, &log.path)?;
+        }
+    }
+    if logs.is_empty() {
+        session.say(session.paint_err(style::FAINT, "the run has no builds of that name"));
+    }
+    Ok(session.exit())
+}
+
+/// Returns the logs of the builds of a run, in the order in which they ended; those of the stages with this name, if one is given.
+fn logs_of_run(store: &Store, run: &str, name: Option<&str>) -> CommandResult<Vec<Entry>> {
+    let mut logs = Vec::new();
+    for event in store.run_named(run)?.events()? {
+        let of = event["name"].as_str().unwrap_or_default();
+        if name.is_some_and(|name| name != of) {
+            continue;
+        }
+        let text = |key: &str| event[key].as_str();
+        let at: Timestamp = text("time")
+            .and_then(|time| time.parse().ok())
+            .unwrap_or_default();
+        let (state, path) = match text("event") {
+            Some("published" | "failure_recorded") => (
+                "done",
+                text("rref").and_then(|rref| log_before(store, rref, at)),
+            ),
+            Some("run_failed") => (
+                "failed",
+                text("kept").map(|kept| Path::new(kept).join("log")),
+            ),
+            _ => continue,
+        };
+        logs.push(Entry {
+            name: of.to_owned(),
+            state,
+            time: at.to_string(),
+            at,
+            there: path.as_ref().is_some_and(|path| path.exists()),
+            path: path.unwrap_or_default(),
+        });
+    }
+    Ok(logs)
+}
+
+/// Returns the log of the newest build of a realization that had ended at a time.
+fn log_before(store: &Store, rref: &str, at: Timestamp) -> Option<PathBuf> {
+    let realization = store.realization(&rref.parse::<RRefId>().ok()?).ok()?;
+    let builds = realization.builds().iter();
+    let build = builds
+        .filter(|build| build.stop <= at)
+        .max_by_key(|build| build.stop)?;
+    store.log_of(&realization.id, build)
 }
 
 /// Returns the logs of the builds that `text` names, the oldest first; for a name, of its newest realization or of all.

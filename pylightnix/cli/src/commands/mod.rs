@@ -19,9 +19,11 @@ mod pack;
 mod path;
 mod plan;
 mod repair;
+mod replan;
 mod rm;
 mod roots;
 mod run;
+mod runs;
 mod show;
 mod stats;
 mod tree;
@@ -46,6 +48,7 @@ pub(crate) enum Command {
     Compare(compare::Compare),
     Why(why::Why),
     Graph(graph::Graph),
+    Runs(runs::Runs),
     Roots(roots::Roots),
     Link(link::Link),
     Note(note::Note),
@@ -70,6 +73,7 @@ pub(crate) enum PlanCommand {
     Run(Run),
     Plan(plan::Plan),
     Accept(accept::Accept),
+    Replan(replan::Replan),
     #[command(flatten)]
     Store(Command),
 }
@@ -88,6 +92,7 @@ impl Command {
             Command::Compare(command) => command.run(session),
             Command::Why(command) => command.run(session),
             Command::Graph(command) => command.run(session),
+            Command::Runs(command) => command.run(session),
             Command::Roots(command) => command.run(session),
             Command::Link(command) => command.run(session),
             Command::Note(command) => command.run(session),
@@ -114,6 +119,7 @@ impl PlanCommand {
             PlanCommand::Run(command) => command.run(session),
             PlanCommand::Plan(command) => command.run(session),
             PlanCommand::Accept(command) => command.run(session),
+            PlanCommand::Replan(command) => command.run(session),
             PlanCommand::Store(command) => command.run(session),
         }
     }

@@ -4,11 +4,13 @@ use clap::{ArgMatches, Args as _, FromArgMatches as _};
 use serde::Serialize;
 use std::io::Write as _;
 use std::path::PathBuf;
+use std::process::Command;
 use std::time::Duration;
 
 use crate::exit::{CommandError, CommandResult, Exit};
 use crate::experiment::Experiment;
 use crate::forced::Forced;
+use crate::journal::Journal;
 use crate::session::{Session, style};
 use crate::stages::{Stages, experiment_of, looking};
 use crate::values::Resource;
@@ -19,7 +21,8 @@ use pylightnix::experiment::{Answer, Answers, Run as Asked};
 use pylightnix::internal::is_refused_to_write;
 use pylightnix::lens::AnyRRef;
 use pylightnix::realize::{Cancel, Realize, Report};
-use pylightnix::store::{RootRun, TargetResults};
+use pylightnix::store::{RootRun, RunRecord, TargetResults};
+use pylightnix::{Error, ErrorKind};
 
 /// Realize the targets: reuse results in the store, build what is missing
 ///
@@ -92,6 +95,9 @@ pub(crate) struct Options {
     /// Make a link to the result, which keeps it; the links of further results end in `-2`, `-3`, ..
     #[arg(long, short = 'o', value_name = "PATH", value_hint = clap::ValueHint::AnyPath)]
     link: Option<PathBuf>,
+    /// Run as an earlier run did, with its arguments and in its folder: the beginning of an identifier, or `-1` for the newest
+    #[arg(long, value_name = "RUN", allow_hyphen_values = true)]
+    again: Option<String>,
     /// How to show progress
     #[arg(long, value_name = "HOW", default_value = "auto")]
     progress: ProgressKind,
@@ -135,6 +141,9 @@ impl Run {
     pub(crate) fn run(self, session: &Session) -> CommandResult {
         let experiment = experiment_of(session)?;
         let store = session.store_or_new()?;
+        if let Some(run) = &self.options.again {
+            return again(session, &store.run_named(run)?.record()?);
+        }
         // Checked before a run that may take hours; the number of links is not known before the plan is made.
         for path in self.options.links(1) {
             store.check_link(path)?;
@@ -148,11 +157,24 @@ impl Run {
         let forced = Forced::new(&self.options.force);
         let run = self.options.realize(session, experiment)?;
         let run = forced.set(run);
-        let run = Asked::new(run.observer(progress.observer()));
+        let names = match self.targets.is_empty() {
+            true => experiment.names().take(1).map(str::to_owned).collect(),
+            false => self.targets.clone(),
+        };
+        let journal = Journal::new(store, experiment.program(), &names);
+        let run = run
+            .observer(progress.observer())
+            .observer(journal.observer());
+        let told = journal.clone();
+        let run = Asked::new(run).telling(move |target, answer| told.answered(target, answer));
+        let failed = |progress: RunProgress, error: Error| {
+            journal.ended(Err(&error.to_string()));
+            progress.failed(session, error)
+        };
         let stages = match Stages::of(experiment, &run, &self.targets) {
             Ok(stages) => stages,
             // A question could not be answered, or the plan not be made.
-            Err(CommandError::Error(error)) => return Err(progress.failed(session, error)),
+            Err(CommandError::Error(error)) => return Err(failed(progress, error)),
             Err(fault) => {
                 progress.stop();
                 return Err(fault);
@@ -170,8 +192,9 @@ impl Run {
         }
         let (results, report) = match run.finish(&stages.wanted) {
             Ok(done) => done,
-            Err(error) => return Err(progress.failed(session, error)),
+            Err(error) => return Err(failed(progress, error)),
         };
+        journal.ended(Ok(&report));
         progress.done(session, &report);
         keep(session, experiment, &stages, &results, &run.answers())?;
         let rrefs = results.into_iter().flatten().map(|rref| rref.id().clone());
@@ -192,6 +215,35 @@ impl Run {
         // The failure of a fallible stage is a result, so the run succeeded.
         Ok(Exit::Done)
     }
+}
+
+/// Runs as an earlier run did, in a process of its own.
+fn again(session: &Session, record: &RunRecord) -> CommandResult {
+    let program = std::env::current_exe()?;
+    let (_, arguments) = record
+        .command
+        .split_first()
+        .unwrap_or((&record.program, &[]));
+    session.say(format_args!("{} {}", record.program, arguments.join(" ")));
+    let mut command = Command::new(&program);
+    command.args(arguments).current_dir(&record.folder);
+    // The store that was named beside `--again`.
+    if let Some(place) = session.place() {
+        command.env("PYLIGHTNIX_ROOT", place.canonicalize()?);
+    }
+    let status = command.status().map_err(|error| {
+        let message = format!(
+            "cannot run {} in {}",
+            program.display(),
+            record.folder.display()
+        );
+        Error::new(ErrorKind::Io, message).because(error)
+    })?;
+    Ok(match status.code() {
+        Some(0) => Exit::Done,
+        Some(130) => Exit::Cancelled,
+        _ => Exit::Failed,
+    })
 }
 
 /// Keeps the results from garbage collection.

@@ -5,10 +5,10 @@ use std::io::{self, Write as _};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
 
-use jiff::Timestamp;
 use serde_json::{Value, json};
 
 use super::capture::{Capture, Streams, copy_of_stderr};
+use super::event_json::{object, object_of};
 use super::state::State;
 use crate::visible;
 use pylightnix::config::DRefId;
@@ -28,19 +28,13 @@ enum Destination {
 }
 
 impl Destination {
+    /// Writes an event of the program itself.
+    fn say(&self, name: &str, fields: Value) {
+        self.write(&object(name, None, fields));
+    }
+
     /// Writes one event, in a single write.
-    fn say(&self, name: &str, stage: Option<(&DRefId, Option<usize>)>, fields: Value) {
-        let mut object = json!({ "event": name, "time": Timestamp::now().to_string() });
-        if let Some((dref, index)) = stage {
-            object["dref"] = json!(dref.to_string());
-            object["name"] = json!(dref.name().to_string());
-            if let Some(index) = index {
-                object["index"] = json!(index);
-            }
-        }
-        if let (Value::Object(object), Value::Object(fields)) = (&mut object, fields) {
-            object.extend(fields);
-        }
+    fn write(&self, object: &Value) {
         let line = format!("{}\n", visible::json(&object.to_string()));
         // A closed pipe does not stop the run.
         let _ = match self {
@@ -62,7 +56,7 @@ impl Json {
                 let to = to.clone();
                 let say = move |lines: Vec<String>| {
                     for line in lines {
-                        to.say("printed", None, json!({ "text": line }));
+                        to.say("printed", json!({ "text": line }));
                     }
                 };
                 Capture::begin(Streams::Both, say).ok()
@@ -97,179 +91,13 @@ impl Json {
             "cancelled": status.cancelled,
             "took_seconds": status.begun.elapsed().as_secs_f64(),
         });
-        self.to.say("ended", None, fields);
+        self.to.say("ended", fields);
     }
 
     pub(super) fn event(&self, event: &Event<'_>) {
-        let report = |error: &pylightnix::Error| format!("{error:?}");
-        let (name, stage, mut fields) = match event {
-            Event::Begun { stages, .. } => ("begun", None, json!({ "stages": stages })),
-            Event::EarlierResults { results, .. } => (
-                "earlier_results",
-                None,
-                json!({ "stages": results.stages, "took_seconds": results.took.as_secs_f64() }),
-            ),
-            Event::Building {
-                dref,
-                runs,
-                reason,
-                why,
-                ..
-            } => {
-                let fields = json!({
-                    "runs": runs,
-                    "reason": reason.to_string(),
-                    "why": why.to_string(),
-                });
-                ("building", Some((*dref, None)), fields)
-            }
-            Event::Queued { dref, .. } => ("queued", Some((*dref, None)), json!({})),
-            Event::Waiting { dref, .. } => ("waiting", Some((*dref, None)), json!({})),
-            Event::Started { dref, index, .. } => {
-                ("started", Some((*dref, Some(*index))), json!({}))
-            }
-            Event::Attempt {
-                dref, index, log, ..
-            } => (
-                "attempt",
-                Some((*dref, Some(*index))),
-                json!({ "log": log.to_string_lossy() }),
-            ),
-            Event::Progress {
-                dref,
-                index,
-                done,
-                total,
-                ..
-            } => (
-                "progress",
-                Some((*dref, Some(*index))),
-                json!({ "done": done, "total": total }),
-            ),
-            Event::Recorded {
-                dref,
-                index,
-                name,
-                step,
-                value,
-                ..
-            } => (
-                "recorded",
-                Some((*dref, Some(*index))),
-                json!({ "series": name, "step": step, "value": value }),
-            ),
-            Event::Retrying {
-                dref,
-                index,
-                attempt,
-                left,
-                wait,
-                error,
-                ..
-            } => {
-                let fields = json!({
-                    "attempt": attempt,
-                    "left": left,
-                    "wait_seconds": wait.as_secs_f64(),
-                    "error": report(error),
-                });
-                ("retrying", Some((*dref, Some(*index))), fields)
-            }
-            Event::Overdue {
-                dref, index, error, ..
-            } => (
-                "overdue",
-                Some((*dref, Some(*index))),
-                json!({ "error": report(error) }),
-            ),
-            Event::LookedLate {
-                dref,
-                index,
-                of,
-                error,
-                ..
-            } => {
-                let fields = json!({ "of": of.to_string(), "error": report(error) });
-                ("looked_late", Some((*dref, Some(*index))), fields)
-            }
-            Event::Published {
-                rref,
-                index,
-                new,
-                seconds,
-                ..
-            } => {
-                let fields =
-                    json!({ "rref": rref.to_string(), "new": new, "took_seconds": seconds });
-                ("published", Some((rref.dref(), Some(*index))), fields)
-            }
-            Event::FailureRecorded {
-                rref,
-                index,
-                new,
-                seconds,
-                text,
-                ..
-            } => {
-                let fields = json!({
-                    "rref": rref.to_string(),
-                    "new": new,
-                    "took_seconds": seconds,
-                    "error": text,
-                });
-                (
-                    "failure_recorded",
-                    Some((rref.dref(), Some(*index))),
-                    fields,
-                )
-            }
-            Event::RunFailed {
-                dref,
-                index,
-                kept,
-                error,
-                ..
-            } => {
-                let kept = kept.map(|kept| kept.to_string_lossy());
-                let fields = json!({ "kept": kept, "error": report(error) });
-                ("run_failed", Some((*dref, Some(*index))), fields)
-            }
-            Event::Carried {
-                dref, rrefs, why, ..
-            } => {
-                let rrefs: Vec<_> = rrefs.iter().map(|rref| rref.to_string()).collect();
-                let fields = json!({ "rrefs": rrefs, "why": why.reason() });
-                ("carried", Some((*dref, None)), fields)
-            }
-            Event::Chosen {
-                dref,
-                rrefs,
-                built: true,
-                ..
-            } => {
-                let rrefs: Vec<_> = rrefs.iter().map(|rref| rref.to_string()).collect();
-                ("chosen", Some((*dref, None)), json!({ "rrefs": rrefs }))
-            }
-            Event::AheadOfClock { rref, ended, .. } => {
-                let fields = json!({ "rref": rref.to_string(), "ended": ended.to_string() });
-                ("ahead_of_clock", Some((rref.dref(), None)), fields)
-            }
-            Event::Stopping { running, .. } => ("stopping", None, json!({ "running": running })),
-            Event::Cancelled { dref, error, .. } => (
-                "cancelled",
-                Some((*dref, None)),
-                json!({ "error": report(error) }),
-            ),
-            Event::Failed { dref, error, .. } => (
-                "failed",
-                Some((*dref, None)),
-                json!({ "error": report(error) }),
-            ),
-            _ => return,
-        };
-        if let Some(label) = stage.and_then(|(dref, _)| self.state.label(dref)) {
-            fields["label"] = json!(label);
+        let label = |dref: &DRefId| self.state.label(dref);
+        if let Some(object) = object_of(event, &label) {
+            self.to.write(&object);
         }
-        self.to.say(name, stage, fields);
     }
 }

@@ -73,6 +73,7 @@
 mod capture;
 mod clean;
 mod estimate;
+mod event_json;
 mod exit_guard;
 mod failures;
 mod json;
@@ -99,6 +100,7 @@ use pylightnix::store::Store;
 use state::State;
 
 pub(crate) use clean::{LineSplitter, visible};
+pub(crate) use event_json::{object, object_of};
 pub(crate) use failures::failure_logs;
 pub use failures::failure_report;
 

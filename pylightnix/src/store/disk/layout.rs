@@ -19,6 +19,13 @@ pub(in crate::store) const OUT: &str = "out";
 /// The log of a build: beside the output while the build runs, and kept beside a failed output.
 pub(in crate::store) const LOG: &str = "log";
 
+/// What was run, in the folder of a run.
+pub(in crate::store) const RUN: &str = "run.json";
+/// The answers that the plan of a run was made from.
+pub(in crate::store) const RUN_ANSWERS: &str = "answers.json";
+/// The events of a run.
+pub(in crate::store) const RUN_EVENTS: &str = "events.jsonl";
+
 /// The cache folder of partial downloads.
 pub(crate) const FETCHES: &str = "fetches";
 
@@ -98,6 +105,11 @@ impl Layout {
     /// Returns the folder of reproducible data, which may be deleted at any time.
     pub(in crate::store) fn cache(&self) -> PathBuf {
         self.root.join("cache")
+    }
+
+    /// Returns the folder of what runs did. It is hidden because `check` of earlier versions ignores hidden names.
+    pub(in crate::store) fn runs(&self) -> PathBuf {
+        self.root.join(".runs")
     }
 
     pub(in crate::store) fn fetches(&self) -> PathBuf {

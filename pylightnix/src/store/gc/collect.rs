@@ -66,6 +66,7 @@ impl Gc<'_> {
         report.code.sort_unstable();
         report.failed = looked.failed.into_iter().map(|(path, _)| path).collect();
         report.downloads = looked.downloads.into_iter().map(|(path, _)| path).collect();
+        report.runs = self.store.old_runs()?;
         Ok(report)
     }
 
@@ -128,6 +129,12 @@ impl Gc<'_> {
                     report.downloads.push(path);
                 }
                 Ok(false) => {}
+                Err(error) => report.refused.push(Error::io("delete", &path, error)),
+            }
+        }
+        for path in store.old_runs()? {
+            match remove_tree(&path) {
+                Ok(()) => report.runs.push(path),
                 Err(error) => report.refused.push(Error::io("delete", &path, error)),
             }
         }

@@ -72,6 +72,8 @@ pub struct GcReport {
     /// Partial downloads.
     #[serde(rename = "partial_downloads")]
     pub downloads: Vec<PathBuf>,
+    /// The folders of older runs.
+    pub runs: Vec<PathBuf>,
     /// Roots whose links are missing or point elsewhere.
     #[serde(serialize_with = "names")]
     pub ended_roots: Vec<Root>,

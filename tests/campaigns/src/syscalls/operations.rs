@@ -129,6 +129,7 @@ pub const OPERATIONS: &[Operation] = &[
         false,
     ),
     operation("note", &["note", "{store}", "{kept 0}"], Leaves::All, false),
+    operation("journal", &["journal", "{store}"], Leaves::All, false),
     operation(
         "remove",
         &["remove", "{store}", "{garbage 1}"],

@@ -1,0 +1,176 @@
+//! Reading what runs did.
+
+use std::cmp::Reverse;
+use std::fs::File;
+use std::io;
+use std::path::{Path, PathBuf};
+use uuid::Uuid;
+
+use super::RunRecord;
+use crate::store::Store;
+use crate::store::disk::entries::entries;
+use crate::store::disk::layout::{RUN, RUN_ANSWERS, RUN_EVENTS};
+use crate::store::disk::regular;
+use crate::store::using::flock::{TryLock, attempt};
+use crate::{Error, ErrorKind, Result};
+
+/// The number of runs that garbage collection keeps.
+const KEPT: usize = 50;
+
+/// The folder of a run.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct RunFolder {
+    id: Uuid,
+    path: PathBuf,
+}
+
+/// How a run stands.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum RunStanding {
+    /// Its process lives.
+    Running,
+    /// It ended, and its last event says how.
+    Ended,
+    /// Its process ended before the run did.
+    Killed,
+    /// It did not end, and the file system has no locks that would tell whether its process lives.
+    Unknown,
+}
+
+impl Store {
+    /// Returns the runs of programs that built something, newest first. Garbage collection keeps the newest 50, and those in
+    /// progress.
+    ///
+    /// # Errors
+    /// Fails if a system call fails.
+    pub fn runs(&self) -> Result<Vec<RunFolder>> {
+        let mut all = Vec::new();
+        for entry in entries(&self.layout().runs())? {
+            let path = entry?.path();
+            let name = path.file_name().and_then(|name| name.to_str());
+            if let Some(id) = name.and_then(|name| Uuid::try_parse(name).ok()) {
+                all.push(RunFolder { id, path });
+            }
+        }
+        all.sort_by_key(|run| Reverse(run.id));
+        Ok(all)
+    }
+
+    /// Returns the run whose identifier begins with `text`. The newest one is `-1`, the one before it `-2`.
+    ///
+    /// # Errors
+    /// Fails if there is none, or if there are several.
+    pub fn run_named(&self, text: &str) -> Result<RunFolder> {
+        let all = self.runs()?;
+        if let Some(back) = text.strip_prefix('-').and_then(|back| back.parse().ok())
+            && let Some(run) = usize::checked_sub(back, 1).and_then(|at| all.get(at))
+        {
+            return Ok(run.clone());
+        }
+        let mut found = all
+            .iter()
+            .filter(|run| run.id.to_string().starts_with(text));
+        match (found.next(), found.next()) {
+            (Some(run), None) => Ok(run.clone()),
+            (None, _) => Err(
+                Error::new(ErrorKind::Missing, format!("there is no run `{text}`")).with_help(
+                    "`runs` lists those that are kept; one that built nothing leaves nothing",
+                ),
+            ),
+            _ => Err(Error::new(
+                ErrorKind::Reference,
+                format!("`{text}` is the beginning of several runs"),
+            )
+            .with_help("give more of it")),
+        }
+    }
+
+    /// Returns the runs that garbage collection may remove, oldest first.
+    pub(in crate::store) fn old_runs(&self) -> Result<Vec<PathBuf>> {
+        let mut old = Vec::new();
+        for run in self.runs()?.into_iter().skip(KEPT) {
+            if matches!(run.standing()?, RunStanding::Ended | RunStanding::Killed) {
+                old.push(run.path);
+            }
+        }
+        old.reverse();
+        Ok(old)
+    }
+}
+
+impl RunFolder {
+    /// Returns the identifier, a UUIDv7.
+    pub fn id(&self) -> Uuid {
+        self.id
+    }
+
+    /// Returns the folder.
+    pub fn path(&self) -> &Path {
+        &self.path
+    }
+
+    /// Returns what was run.
+    ///
+    /// # Errors
+    /// Fails if it cannot be read.
+    pub fn record(&self) -> Result<RunRecord> {
+        let path = self.path.join(RUN);
+        let bytes = regular::read(&path).map_err(|error| Error::io("read", &path, error))?;
+        serde_json::from_slice(&bytes).map_err(|error| {
+            let message = format!("{} does not tell what was run", path.display());
+            Error::new(ErrorKind::Store, message)
+                .because(error)
+                .at(&path)
+        })
+    }
+
+    /// Returns the answers that the plan was made from, as JSON.
+    ///
+    /// # Errors
+    /// Fails if they cannot be read.
+    pub fn answers(&self) -> Result<String> {
+        let path = self.path.join(RUN_ANSWERS);
+        regular::read_to_string(&path).map_err(|error| Error::io("read", &path, error))
+    }
+
+    /// Returns the events so far, each as JSON. A line that is not written to its end is left out.
+    ///
+    /// # Errors
+    /// Fails if they cannot be read.
+    pub fn events(&self) -> Result<Vec<serde_json::Value>> {
+        let path = self.path.join(RUN_EVENTS);
+        let bytes = regular::read(&path).map_err(|error| Error::io("read", &path, error))?;
+        let lines = bytes.split_inclusive(|byte| *byte == b'\n');
+        let whole = lines.filter(|line| line.ends_with(b"\n"));
+        Ok(whole
+            .filter_map(|line| serde_json::from_slice(line).ok())
+            .collect())
+    }
+
+    /// Returns how the run stands.
+    ///
+    /// # Errors
+    /// Fails if its events cannot be read.
+    pub fn standing(&self) -> Result<RunStanding> {
+        let path = self.path.join(RUN_EVENTS);
+        let file = match File::open(&path) {
+            Ok(file) => file,
+            Err(error) if error.kind() == io::ErrorKind::NotFound => {
+                return Ok(RunStanding::Killed);
+            }
+            Err(error) => return Err(Error::io("open", &path, error)),
+        };
+        let lock = attempt(&file, &path)?;
+        if lock == TryLock::Held {
+            return Ok(RunStanding::Running);
+        }
+        drop(file);
+        let has_ended = |event: &serde_json::Value| event["event"] == "ended";
+        Ok(match self.events()?.last().is_some_and(has_ended) {
+            true => RunStanding::Ended,
+            false if lock == TryLock::Unknown => RunStanding::Unknown,
+            false => RunStanding::Killed,
+        })
+    }
+}
