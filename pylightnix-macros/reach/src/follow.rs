@@ -122,14 +122,15 @@ pub(crate) fn follow(
         module: None,
         caller: None,
     };
-    follow.reach(stage);
-    follow.parameters(stage);
-    for number in 0..follow.index.impls.len() {
-        if follow.index.impls[number].needs.is_empty() {
-            follow.from = None;
-            follow.use_impl(number);
+    for stage in world.twins(stage) {
+        follow.from = None;
+        follow.reach(stage);
+        // A method is no stage: only measurements follow one.
+        if world.items[stage.0].parent.is_none() {
+            follow.parameters(stage);
         }
     }
+    follow.use_free_impls(stage);
     follow.run();
     follow.traits();
     follow.bindings();
@@ -610,6 +611,23 @@ impl Follow<'_> {
             .iter()
             .find(|need| self.found.items.contains_key(need))
             .copied()
+    }
+
+    /// Uses the `impl`s that need no type of these sources.
+    fn use_free_impls(&mut self, stage: ItemId) {
+        let world = self.world;
+        let package_of = |id: ItemId| world.modules[world.items[id.0].module.0].package;
+        let own = package_of(stage);
+        for number in 0..self.index.impls.len() {
+            let this = &self.index.impls[number];
+            let package = package_of(this.id);
+            // Procedural macros run in the compiler; their packages count as wholes.
+            let may_run = package == own || !world.packages[package.0].is_proc_macro;
+            if this.needs.is_empty() && may_run {
+                self.from = None;
+                self.use_impl(number);
+            }
+        }
     }
 
     /// Uses an `impl` if what it needs is reached.

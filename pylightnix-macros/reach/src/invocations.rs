@@ -310,24 +310,26 @@ fn makes_items(world: &World, id: ItemId) -> bool {
 
 /// The words that an invocation may put names together from; none if it does not.
 fn pasted(world: &World, id: ItemId, definitions: &[ItemId]) -> Vec<String> {
-    let of = |id: ItemId| {
+    let all = || definitions.iter().copied().chain([id]);
+    let pastes = |id: ItemId| {
         let item = &world.items[id.0];
-        &world.tokens_of(id)[item.start..item.end]
-    };
-    let pastes = |tokens: &[Token]| {
-        tokens.windows(2).any(|pair| {
-            pair[0].opens(b'[') && pair[1].is(b'<') || pair[0].word(word::PASTE) && pair[1].is(b'!')
+        let tokens = world.tokens_of(id);
+        (item.start + 1..item.end).any(|at| {
+            let (before, token) = (&tokens[at - 1], &tokens[at]);
+            // `[<new_ $name>]`, and not the list `[<$ty>::new(); 2]`.
+            let is_name = || tokens[before.mate - 1].is(b'>');
+            let is_macro = before.word(word::PASTE) && token.is(b'!');
+            is_macro || before.opens(b'[') && token.is(b'<') && is_name()
         })
     };
-    let all: Vec<&[Token]> = definitions
-        .iter()
-        .map(|id| of(*id))
-        .chain([of(id)])
-        .collect();
-    if !all.iter().any(|tokens| pastes(tokens)) {
+    if !all().any(pastes) {
         return Vec::new();
     }
-    let words = all.into_iter().flatten().filter(|token| token.is_word());
+    let words = all().flat_map(|id| {
+        let item = &world.items[id.0];
+        &world.tokens_of(id)[item.start..item.end]
+    });
+    let words = words.filter(|token| token.is_word());
     let mut words: Vec<String> = words
         .filter(|token| !token.name.is_keyword())
         .map(|token| world.text(token.name).to_lowercase().replace('_', ""))

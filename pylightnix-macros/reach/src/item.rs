@@ -122,6 +122,8 @@ pub(crate) struct Module {
     pub(crate) has_invocations: bool,
     /// The predicates of its `#[cfg(..)]`.
     pub(crate) conditions: Vec<String>,
+    /// Its file, if it is declared by `mod name;`.
+    pub(crate) file: Option<PathBuf>,
 }
 
 /// A source file.

@@ -454,7 +454,7 @@ impl Reader<'_> {
                 braces.pop();
             } else if token.word(word::IMPL) && starts_statement {
                 let (body, after) = self.body(at, range.end);
-                if self.opens(body, b'{') {
+                if self.opens(body, b'{') && !self.is_quoted(at..body) {
                     let parent = self.parent.take();
                     self.item(at, after);
                     self.parent = parent;
@@ -483,6 +483,13 @@ impl Reader<'_> {
             (self.module, self.parent, self.in_block) = outer;
         }
         self.within = outer;
+    }
+
+    /// Returns whether a macro like `quote!` puts something into these tokens: `#name` is no code.
+    fn is_quoted(&self, range: Range<usize>) -> bool {
+        let pairs = self.tokens[range].windows(2);
+        let mut marks = pairs.filter(|pair| pair[0].is(b'#'));
+        marks.any(|pair| pair[1].is_word())
     }
 
     fn type_definition(
@@ -567,9 +574,23 @@ impl Reader<'_> {
         }
         for (path, owns_folder) in files {
             let module = self.add_module(name, marks);
+            if self.is_read(name, module, &path) {
+                continue;
+            }
+            self.world.modules[module.0].file = Some(path.clone());
             file(self.world, &path, module, owns_folder);
         }
         after
+    }
+
+    /// Returns whether a module is another one once more, as several branches of `cfg_if!` may have the same.
+    fn is_read(&self, name: Name, module: ModuleId, path: &Path) -> bool {
+        let modules = &self.world.modules;
+        let namesakes = modules[self.module.0].modules.get(&name);
+        namesakes.into_iter().flatten().any(|other| {
+            modules[other.0].file.as_deref() == Some(path)
+                && modules[other.0].conditions == modules[module.0].conditions
+        })
     }
 
     fn add_module(&mut self, name: Name, marks: &ItemAttributes) -> ModuleId {

@@ -22,6 +22,7 @@ use crate::world::real;
 struct Scan<'a> {
     id: ItemId,
     tokens: &'a [Token],
+    start: usize,
     end: usize,
     module: ModuleId,
     /// The `use`s in the body.
@@ -62,6 +63,7 @@ impl Reading<'_> {
         let scan = Scan {
             id,
             tokens,
+            start: range.start,
             end: range.end,
             module: self.module.unwrap_or(item.module),
             local,
@@ -217,6 +219,14 @@ impl Reading<'_> {
                 Meaning::Missing(_) => false,
                 _ => true,
             });
+        }
+        // The name of a macro without a `!` means nothing, if no other macro is given it.
+        let is_macro = |meaning: &Meaning| match meaning {
+            Meaning::Item(id) => world.items[id.0].kind == item::ItemKind::MacroDefinition,
+            _ => false,
+        };
+        if meanings.iter().any(is_macro) && !scan.in_macro && !is_argument(tokens, scan.start, at) {
+            meanings.retain(|meaning| !is_macro(meaning));
         }
         self.said(scan, path);
         let is_known = meanings
@@ -486,4 +496,13 @@ impl Reading<'_> {
             }
         }
     }
+}
+
+/// Returns whether the token at `to` is among the arguments of a macro or of an attribute that begins at `from` or behind it.
+fn is_argument(tokens: &[Token], from: usize, to: usize) -> bool {
+    let mut within = (from..to).filter(|at| tokens[*at].is_open() && tokens[*at].mate > to);
+    within.any(|at| {
+        let before = at.checked_sub(1).map(|at| tokens[at]);
+        before.is_some_and(|before| before.is(b'!') || before.is(b'#'))
+    })
 }

@@ -7,7 +7,7 @@ use std::sync::Arc;
 
 use crate::follow::follow;
 use crate::index::Index;
-use crate::item::{ItemId, ItemKind};
+use crate::item::{Item, ItemId, ItemKind};
 use crate::lex;
 use crate::lock::Lock;
 use crate::manifest::{Manifest, code_name};
@@ -92,7 +92,7 @@ impl Sources {
         for number in 0..self.roots.len() * 2 {
             self.read_crate(number);
             let world = &self.read[number].world;
-            let found = world.items.iter().position(|item| {
+            let is_stage = |item: &Item| {
                 item.kind == ItemKind::Fn
                     && item.is_stage
                     && world.text(item.name) == place.name
@@ -107,7 +107,12 @@ impl Sources {
                             .map(|token| world.text(token.name));
                         place.line.is_none_or(is_here) && is_same(&mut tokens)
                     }
-            });
+            };
+            let items = || (0..world.items.len()).filter(|at| is_stage(&world.items[*at]));
+            // A file may be in the library too.
+            let is_compiled =
+                |at: &usize| world.modules[world.items[*at].module.0].root == world.root;
+            let found = items().find(is_compiled).or_else(|| items().next());
             if let Some(item) = found {
                 let item = ItemId(item);
                 return Some(Stage { number, item });
@@ -155,9 +160,25 @@ impl Sources {
         let found = follow(world, index, stage.item, stops);
         let mut reached = Reached::new(world, known, stage.item, found);
         for ReachedCrate { name, version } in &mut reached.crates {
-            *version = self.version(name);
+            *version = self
+                .version(name)
+                .or_else(|| self.renamed_elsewhere(stage, name));
         }
         reached
+    }
+
+    /// Looks for the version of a crate by a name that only packages by path have for it.
+    fn renamed_elsewhere(&self, stage: Stage, name: &str) -> Option<String> {
+        let world = &self.read[stage.number].world;
+        let versions = world.renamed.iter().filter_map(|(by, given, of)| {
+            let lock = self.lock.get()?;
+            let by = code_name(&world.packages[by.0].name);
+            (given == name).then(|| lock.version(&by, of)).flatten()
+        });
+        let mut all: Vec<String> = versions.collect();
+        all.sort();
+        all.dedup();
+        (!all.is_empty()).then(|| all.join(" or "))
     }
 
     /// The features of the package, sorted.

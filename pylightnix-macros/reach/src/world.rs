@@ -24,6 +24,11 @@ pub(crate) struct World {
     pub(crate) items: Vec<Item>,
     pub(crate) modules: Vec<Module>,
     pub(crate) packages: Vec<Package>,
+    /// The dependencies whose sources are not read and that a manifest renames: the package, the name in its code, and the
+    /// name of what it depends on.
+    pub(crate) renamed: Vec<(PackageId, String, String)>,
+    /// The root of the crate that is compiled.
+    pub(crate) root: ModuleId,
     /// Files of code that a function includes, by their paths.
     pub(crate) included: FxHashMap<PathBuf, ItemId>,
     /// The names of the macros that these sources define.
@@ -51,6 +56,8 @@ impl World {
             items: Vec::new(),
             modules: Vec::new(),
             packages: Vec::new(),
+            renamed: Vec::new(),
+            root: ModuleId(0),
             included: FxHashMap::default(),
             own_macros: FxHashSet::default(),
             configs: Vec::new(),
@@ -118,8 +125,11 @@ impl World {
         // First what the names of the code mean.
         let externals = ["std", "core", "alloc", "proc_macro"].map(str::to_owned);
         let mut externals: Vec<String> = externals.into();
+        // A library that is not compiled for tests cannot name those of tests.
+        let is_library = own.is_none() || own == manifest.lib.as_deref();
+        let without_dev = is_library && !(own.is_some() && self.with_tests);
         for dependency in &manifest.dependencies {
-            if dependency.is_dev && own.is_none() {
+            if dependency.is_dev && without_dev {
                 continue;
             }
             // The library's own code makes no result.
@@ -127,6 +137,10 @@ impl World {
             let read = read.filter(|_| !dependency.name.starts_with("pylightnix"));
             let read = read.and_then(|folder| Some((folder, Manifest::read(folder)?)));
             let Some((folder, found)) = read else {
+                if let Some(name) = &dependency.renamed {
+                    let of = dependency.name.clone();
+                    self.renamed.push((id, name.clone(), of));
+                }
                 let name = dependency.renamed.as_ref().unwrap_or(&dependency.name);
                 externals.push(name.clone());
                 continue;
@@ -142,18 +156,21 @@ impl World {
             .map(|name| self.names.intern(name))
             .collect();
         if let Some(lib) = &manifest.lib {
-            let module = self.root(lib, id);
+            let module = self.read_root(lib, id);
+            if own.is_some() {
+                self.root = module;
+            }
             self.packages[id.0].lib = Some(module);
             let name = self.names.intern(&code_name(&manifest.lib_name));
             self.packages[id.0].packages.insert(name, id);
         }
         if let Some(own) = own.filter(|own| manifest.lib.as_deref() != Some(own)) {
-            self.root(own, id);
+            self.root = self.read_root(own, id);
         }
         id
     }
 
-    fn root(&mut self, path: &Path, package: PackageId) -> ModuleId {
+    fn read_root(&mut self, path: &Path, package: PackageId) -> ModuleId {
         let root = self.module(None, false, package);
         parse::file(self, path, root, true);
         root
@@ -178,6 +195,7 @@ impl World {
             all: Vec::new(),
             has_invocations: false,
             conditions: Vec::new(),
+            file: None,
         });
         id
     }
@@ -197,6 +215,22 @@ impl World {
 
     pub(crate) fn tokens_of(&self, item: ItemId) -> &[Token] {
         &self.files[self.items[item.0].file.0].tokens
+    }
+
+    /// An item as each of the modules that its file is: by `#[path]`, or by a link, one file may be several.
+    pub(crate) fn twins(&self, id: ItemId) -> Vec<ItemId> {
+        let item = &self.items[id.0];
+        let root = self.modules[item.module.0].root;
+        let path = real(&self.files[item.file.0].path);
+        let is_twin = |other: &Item| {
+            other.start == item.start
+                && other.kind == item.kind
+                && other.name == item.name
+                && self.modules[other.module.0].root == root
+                && real(&self.files[other.file.0].path) == path
+        };
+        let twins = (0..self.items.len()).filter(|at| is_twin(&self.items[*at]));
+        twins.map(ItemId).collect()
     }
 
     pub(crate) fn shared_tokens(&self, file: FileId) -> Arc<[Token]> {

@@ -237,6 +237,107 @@ fn stages_that_are_written_alike_are_told_apart_by_their_lines() {
 }
 
 #[test]
+fn a_file_of_a_library_and_of_a_program_is_read_in_the_one_that_is_compiled() {
+    let folder = tempfile::tempdir().unwrap();
+    let write = |name: &str, text: &str| write(&folder.path().join(name), text);
+    write("Cargo.toml", "[package]\nname = 'lab'");
+    write("src/lib.rs", "pub mod common; fn rate() -> u8 { 1 }");
+    write(
+        "src/main.rs",
+        "mod common; fn rate() -> u8 { 2 } fn main() {}",
+    );
+    let stage = "#[stage] pub fn stage() -> u8 { super::rate() }";
+    write("src/common.rs", stage);
+    let file = folder.path().join("src/common.rs");
+    let rate = |program: Option<&'static str>| {
+        let variable = move |name: &str| match name {
+            "CARGO_CRATE_NAME" => Some("lab".to_owned()),
+            "CARGO_BIN_NAME" => program.map(str::to_owned),
+            _ => None,
+        };
+        let mut sources = Sources::around(&file, variable).unwrap();
+        let place = Place {
+            file: &file,
+            name: "stage",
+            line: Some(1),
+        };
+        let stage = sources.stage(&place, |_| true).unwrap();
+        let items = sources.reach(stage, &[]).items;
+        let rates = items.into_iter().filter(|item| item.name == "rate");
+        rates.map(|item| item.text).collect::<Vec<String>>()
+    };
+    assert!(matches!(&rate(None)[..], [rate] if rate.contains('1')));
+    assert!(matches!(&rate(Some("lab"))[..], [rate] if rate.contains('2')));
+}
+
+#[test]
+fn versions_of_crates_that_dependencies_rename_are_found() {
+    let folder = tempfile::tempdir().unwrap();
+    let write = |name: &str, text: &str| write(&folder.path().join(name), text);
+    let depends = "[package]\nname = 'NAME'\n[dependencies]\n";
+    let lab = depends.replace("NAME", "lab")
+        + "util = { path = 'util' }\nmine = { package = 'one', version = '1' }";
+    write("Cargo.toml", &lab);
+    let util = depends.replace("NAME", "util") + "nd = { package = 'nd-array', version = '0.17' }";
+    write("util/Cargo.toml", &util);
+    let locked = |name: &str, version: &str, rest: &str| {
+        format!("[[package]]\nname = '{name}'\nversion = '{version}'\n{rest}\n")
+    };
+    let lock = locked(
+        "lab",
+        "0.1.0",
+        "dependencies = ['nd-array 0.16.1', 'one', 'util']",
+    ) + &locked("util", "0.1.0", "dependencies = ['nd-array 0.17.2']")
+        + &locked("one", "1.2.3", "source = 'registry'")
+        + &locked("nd-array", "0.16.1", "source = 'registry'")
+        + &locked("nd-array", "0.17.2", "source = 'registry'");
+    write("Cargo.lock", &lock);
+    write("util/src/lib.rs", "pub fn sum() { nd::sum() }");
+    let stage = "#[stage] fn stage() { util::sum(); mine::f() }";
+    write("src/lib.rs", stage);
+    let file = folder.path().join("src/lib.rs");
+    let mut sources = Sources::around(&file, |_| None).unwrap();
+    let place = Place {
+        file: &file,
+        name: "stage",
+        line: None,
+    };
+    let stage = sources.stage(&place, |_| true).unwrap();
+    let crates = sources.reach(stage, &[]).crates;
+    let named = crates.iter().map(|it| (&*it.name, it.version.as_deref()));
+    let named: Vec<_> = named.collect();
+    assert_eq!(named, [("mine", Some("1.2.3")), ("nd", Some("0.17.2"))]);
+}
+
+#[test]
+fn a_module_of_several_branches_is_read_once() {
+    let folder = tempfile::tempdir().unwrap();
+    let write = |name: &str, text: &str| write(&folder.path().join(name), text);
+    write("Cargo.toml", "[package]\nname = 'lab'");
+    write("src/sums.rs", "pub fn sum() {}");
+    let items = |branches: &str| {
+        let stage = "#[stage] fn stage() { sums::sum() }";
+        write("src/lib.rs", &format!("pick! {{ {branches} }} {stage}"));
+        let file = folder.path().join("src/lib.rs");
+        let mut sources = Sources::around(&file, |_| None).unwrap();
+        let place = Place {
+            file: &file,
+            name: "stage",
+            line: None,
+        };
+        let stage = sources.stage(&place, |_| true).unwrap();
+        let reached = sources.reach(stage, &[]).items;
+        assert!(reached.iter().any(|item| item.name == "sum"));
+        sources.items(stage)
+    };
+    let one = items("if unix { mod sums; }");
+    assert_eq!(
+        items("if unix { mod sums; } else if wasm { mod sums; } else { mod sums; }"),
+        one
+    );
+}
+
+#[test]
 fn changes_of_what_is_reached_count() {
     table(include_str!("cases/cases.txt"));
 }
