@@ -443,6 +443,21 @@ fn what_a_stage_reaches_counts_and_nothing_else() {
 }
 
 #[test]
+fn of_items_with_one_name_the_one_that_changed_is_shown() {
+    let lab = Experiment::new();
+    let biases = "mod low {\n    pub fn bias() -> f64 {\n        1.\n    }\n}\nmod top {\n    pub fn bias() -> f64 {\n        2.\n    }\n}\n";
+    let call = "x * SCALE + low::bias() + top::bias()";
+    lab.write("src/prep.rs", &(PREP.replace("x * SCALE", call) + biases));
+    lab.asked("run");
+    lab.edit("src/prep.rs", "        2.\n", "        3.\n");
+    let why = lab.asked("why");
+    let text = fs::read_to_string(lab.folder.join("src/prep.rs")).unwrap();
+    let at = text.lines().position(|line| line == "mod top {").unwrap() + 2;
+    let told = format!("  code: fn `bias` (src/prep.rs:{at}) changed, reached by sample -> height");
+    assert!(why.contains(&told), "{told}\n{why}");
+}
+
+#[test]
 fn files_that_a_stage_names_count() {
     let lab = Experiment::new();
     fs::create_dir_all(lab.folder.join("data/old")).unwrap();

@@ -6,7 +6,7 @@ use std::fmt;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use crate::plan::{Code, Section, sections};
-use crate::store::{CodeItem, CodeList, Store, hash_of};
+use crate::store::{CodeItem, CodeList, Store};
 use crate::{ErrorKind, Result};
 
 /// A change of code: the fingerprints, and the differences between the saved texts.
@@ -112,15 +112,24 @@ fn fingerprints(old: Option<&str>, new: Option<&str>) -> Fingerprints {
 impl CodeChange {
     fn of((old, new): Fingerprints, was: Option<CodeText>, is: Option<CodeText>) -> Self {
         let parts = was.zip(is).and_then(|((was, was_list), (is, is_list))| {
-            let mut parts = differing(&sections(&was)?, &sections(&is)?);
-            for part in &mut parts {
-                let list = match part.new {
-                    Some(_) => &is_list,
-                    None => &was_list,
+            let (was, is) = (sections(&was)?, sections(&is)?);
+            let parts = differing(&was, &is).into_iter().map(|(mut part, at)| {
+                let (list, sections) = match part.new {
+                    Some(_) => (&is_list, &is),
+                    None => (&was_list, &was),
                 };
-                list.iter().for_each(|list| part.place_in(list));
-            }
-            Some(parts)
+                // Without the text of an item it is not known which section is which item.
+                let list = list
+                    .as_ref()
+                    .filter(|list| list.items.len() == sections.len());
+                if let Some((list, item)) = list.and_then(|list| Some((list, list.items.get(at)?)))
+                {
+                    part.place = Some(item.place.to_string()).filter(|place| !place.is_empty());
+                    part.reached_by = path_to(list, item);
+                }
+                part
+            });
+            Some(parts.collect())
         });
         CodeChange {
             old,
@@ -131,21 +140,6 @@ impl CodeChange {
 }
 
 impl CodePart {
-    /// Adds where the part is and how the stage reaches it, as the list of its version tells.
-    fn place_in(&mut self, list: &CodeList) {
-        let is_this = |item: &&CodeItem| what(&item.kind, &item.name) == self.what;
-        // Of several with the same name, the one that has this text.
-        let text = self.new.as_ref().or(self.old.as_ref());
-        let has_text =
-            |item: &&CodeItem| text.is_some_and(|text| hash_of(&item.kind, text) == item.hash);
-        let same = || list.items.iter().filter(is_this);
-        if let Some(item) = same().find(has_text).or_else(|| same().next()) {
-            let place = Some(item.place.to_string()).filter(|place| !place.is_empty());
-            let reached_by = path_to(list, item);
-            (self.place, self.reached_by) = (place, reached_by);
-        }
-    }
-
     /// Returns whether people call it by this word: by its name, as `normalise` or `Bump::at`, or by its kind and name.
     pub(in crate::realize) fn is_called(&self, word: &str) -> bool {
         let bare = |text: &str| text.replace('`', "");
@@ -178,40 +172,43 @@ fn path_to(list: &CodeList, item: &CodeItem) -> Vec<String> {
     path
 }
 
-fn differing(old: &[Section<'_>], new: &[Section<'_>]) -> Vec<CodePart> {
-    let mut left: BTreeMap<(&str, &str), Vec<&str>> = BTreeMap::new();
-    for Section { kind, name, body } in old {
-        left.entry((kind, name)).or_default().push(body);
+/// Returns the parts that differ, each with the index of its section in the later code, or in the earlier one if it is gone.
+fn differing(old: &[Section<'_>], new: &[Section<'_>]) -> Vec<(CodePart, usize)> {
+    let mut left: BTreeMap<(&str, &str), Vec<usize>> = BTreeMap::new();
+    for (at, section) in old.iter().enumerate() {
+        let there = left.entry((section.kind, section.name)).or_default();
+        there.push(at);
     }
-    let mut parts = Vec::new();
-    let mut part = |kind: &str, name: &str, old: Option<&str>, new: Option<&str>| {
-        if old != new {
-            parts.push(CodePart {
-                what: what(kind, name),
-                old: old.map(str::to_owned),
-                new: new.map(str::to_owned),
-                place: None,
-                reached_by: Vec::new(),
-            });
-        }
-    };
     // Among helpers with the same name, match those with equal texts.
     let mut changed = Vec::new();
-    for Section { kind, name, body } in new {
-        let there = left.get_mut(&(*kind, *name));
-        match there.and_then(|old| Some((old.iter().position(|old| old == body)?, old))) {
-            Some((at, old)) => drop(old.remove(at)),
-            None => changed.push((*kind, *name, *body)),
+    for (at, section) in new.iter().enumerate() {
+        let there = left.get_mut(&(section.kind, section.name));
+        let equal = there.and_then(|there| {
+            let at = there.iter().position(|at| old[*at].body == section.body)?;
+            Some((at, there))
+        });
+        match equal {
+            Some((at, there)) => drop(there.remove(at)),
+            None => changed.push(at),
         }
     }
-    for (kind, name, body) in changed {
-        let there = left.get_mut(&(kind, name)).filter(|old| !old.is_empty());
-        part(kind, name, there.map(|old| old.remove(0)), Some(body));
+    let part = |section: &Section<'_>, old: Option<&str>, new: Option<&str>| CodePart {
+        what: what(section.kind, section.name),
+        old: old.map(str::to_owned),
+        new: new.map(str::to_owned),
+        place: None,
+        reached_by: Vec::new(),
+    };
+    let mut parts = Vec::new();
+    for at in changed {
+        let section = &new[at];
+        let there = left.get_mut(&(section.kind, section.name));
+        let there = there.filter(|there| !there.is_empty());
+        let was = there.map(|there| old[there.remove(0)].body);
+        parts.push((part(section, was, Some(section.body)), at));
     }
-    for ((kind, name), bodies) in left {
-        for body in bodies {
-            part(kind, name, Some(body), None);
-        }
+    for at in left.into_values().flatten() {
+        parts.push((part(&old[at], Some(old[at].body), None), at));
     }
     parts
 }
