@@ -5,7 +5,7 @@ use std::path::Path;
 use std::process::Command;
 
 use pylightnix::config::Digest;
-use pylightnix::store::{BuildRecord, Store};
+use pylightnix::store::{BuildKind, BuildRecord, Store};
 
 use super::{Experiment, MAIN, NOTHING};
 
@@ -99,7 +99,15 @@ fn a_build_record_says_with_what_the_result_was_made() {
         &digest[..12]
     );
     assert!(why.lines().any(|line| line == told), "{told}\n{why}");
-    assert_eq!(record.difference, Some(digest));
+    assert_eq!(record.difference, Some(digest.clone()));
+
+    // An acceptance says it too.
+    lab.edit("src/prep/shape.rs", "return x + 0.;", "return 0. + x;");
+    lab.tried("accept", &["fast"]).unwrap();
+    let record = newest(&lab);
+    assert_eq!(record.kind, BuildKind::Accept);
+    let told = (record.dirty, record.difference);
+    assert_eq!(told, (Some(true), Some(digest)));
 }
 
 #[test]

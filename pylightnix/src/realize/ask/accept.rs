@@ -14,7 +14,7 @@ use crate::realize::report::reason::Stale;
 use crate::realize::run::rehearsal::rehearsed;
 use crate::realize::walk::{Visit, walk};
 use crate::realize::why::{CodeChange, CodeChanges, CodeVersion};
-use crate::store::{BuildKind, BuildRecord, Outcome, Realization, Store};
+use crate::store::{BuildKind, BuildRecord, Outcome, Realization, Store, Uncommitted};
 use crate::{Error, ErrorKind, Result};
 
 impl Store {
@@ -450,11 +450,13 @@ fn made_with<'a>(why: &'a Stale, code: &'a Code) -> Option<&'a str> {
 }
 
 fn write(input: &DecisionInput<'_>, code: &Code, one: &Accepted) -> Result<()> {
+    Uncommitted::ask();
     code.save(input.store)?;
     let mut record = BuildRecord::now(BuildKind::Accept);
     record.fingerprint = Some(one.to.clone());
     record.accepted = one.from.clone();
     record.omitted = input.dref.node().omitted().clone();
+    record.note_uncommitted();
     input.store.add_build(&one.rref, &record, None)
 }
 

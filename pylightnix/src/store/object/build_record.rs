@@ -85,8 +85,8 @@ pub struct BuildRecord {
     /// The git commit that was checked out in the program's working directory, if any.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub commit: Option<String>,
-    /// Whether a file under git differed from the commit when the program built its first stage. `None` if it is not known, and
-    /// for anything but a run. Files that git does not track do not count.
+    /// Whether a file under git differed from the commit when the program built its first stage, or accepted its first result.
+    /// `None` if it is not known, and for anything but a run or an acceptance. Files that git does not track do not count.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub dirty: Option<bool>,
     /// The SHA-256 digest of what `git diff HEAD` printed, if that was at most 64 MiB.
@@ -180,6 +180,11 @@ impl BuildRecord {
     /// Records with what a build was made, and what git knows of the working directory.
     pub(crate) fn made_with(&mut self, environment: Arc<Environment>) {
         self.environment = Some(environment);
+        self.note_uncommitted();
+    }
+
+    /// Records what git knows of the working directory, if it was asked.
+    pub(crate) fn note_uncommitted(&mut self) {
         if let Some(Uncommitted { dirty, difference }) = Uncommitted::known() {
             self.dirty = Some(dirty);
             self.difference = difference.map(|digest| digest.to_string());
