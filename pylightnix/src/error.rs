@@ -191,6 +191,11 @@ impl Error {
         &self.0.message
     }
 
+    /// Returns the advice of this error itself.
+    pub(crate) fn own_help(&self) -> Option<&str> {
+        self.0.help.as_deref()
+    }
+
     /// Returns what the reader can do next, as lines: the advice of this error, or else of the nearest cause that has some.
     pub fn help(&self) -> Option<&str> {
         let of_causes = || {

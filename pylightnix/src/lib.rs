@@ -152,6 +152,7 @@ pub use serde_json;
 pub use uuid;
 
 pub use error::{BoxError, Error, ErrorKind};
+pub use experiment::worker;
 // One `use` imports both the trait and its derive macro.
 pub use lens::Config;
 pub use pylightnix_macros::{stage, track};

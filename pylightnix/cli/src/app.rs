@@ -14,7 +14,7 @@ use crate::exit::{CommandError, CommandResult, Exit};
 use crate::experiment::{Configure, Experiment, MakeTarget};
 use crate::session::{CommonOptions, Session, style};
 use pylightnix::BoxError;
-use pylightnix::experiment::Run;
+use pylightnix::experiment::{Run, WorkerRun};
 use pylightnix::plan::{AnyDRef, Target};
 use pylightnix::realize::Realize;
 
@@ -267,6 +267,11 @@ impl<A: Args + 'static> App<A> {
     /// standard output, and reports errors on standard error.
     #[must_use = "it is the exit code of the program"]
     pub fn main(self) -> ExitCode {
+        match WorkerRun::here() {
+            Ok(None) => {}
+            Ok(Some(worker)) => return self.work(worker),
+            Err(_) => return ExitCode::FAILURE,
+        }
         CompleteEnv::with_factory(|| self.command()).complete();
         let command = self.command();
         let matches = self.command().get_matches();
@@ -276,6 +281,21 @@ impl<A: Args + 'static> App<A> {
                 finish(&session, chosen.run(&session))
             }
             Err(error) => error.exit(),
+        }
+    }
+
+    /// Runs stages for the process of a run, which was given the same arguments.
+    fn work(self, worker: WorkerRun) -> ExitCode {
+        let Ok((_, mine, command)) = self.read(&self.command().get_matches()) else {
+            return ExitCode::FAILURE;
+        };
+        let experiment = self.experiment(mine);
+        let configure = |run| experiment.configured(run);
+        let plan = |run: &Run<'static>| experiment.for_worker(run, command.targets());
+        match worker.serve_with(configure, plan) {
+            Ok(()) => ExitCode::SUCCESS,
+            // The process of the run was told.
+            Err(_) => ExitCode::FAILURE,
         }
     }
 

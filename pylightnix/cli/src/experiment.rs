@@ -85,6 +85,27 @@ impl Experiment {
         Ok(plan)
     }
 
+    /// Makes as much of the plan as is decided, for a process that runs some of its stages. Words that are no targets name stages of
+    /// any target.
+    pub(crate) fn for_worker(
+        &self,
+        run: &Run<'static>,
+        words: &[String],
+    ) -> Result<Vec<AnyDRef>, Error> {
+        let all: Vec<String> = self.names().map(str::to_owned).collect();
+        let words = match words.iter().all(|word| all.contains(word)) {
+            true => words,
+            false => &all,
+        };
+        let plan = self.plan(run, words).map_err(|fault| match fault {
+            CommandError::Error(error) => error,
+            _ => Error::new(ErrorKind::Plan, "the arguments are not those of the run"),
+        })?;
+        let mut stages = plan.asked;
+        stages.extend(plan.stages);
+        Ok(stages)
+    }
+
     fn unknown(&self, name: &str) -> CommandError {
         let there: Vec<&str> = self.names().filter(|name| !name.is_empty()).collect();
         let there = match there.is_empty() {

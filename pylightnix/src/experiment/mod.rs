@@ -47,6 +47,8 @@
 mod answers;
 mod evaluate;
 mod run;
+mod worker;
 
 pub use answers::{Answer, Answers, ChosenFor};
 pub use run::Run;
+pub use worker::{WorkerRun, worker};

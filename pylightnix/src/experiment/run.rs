@@ -34,6 +34,8 @@ enum Mode {
     Looking,
     /// By the answers that an earlier process was given.
     Repeating,
+    /// By the answers so far of a run that goes on in another process.
+    Working,
 }
 
 struct State<'a> {
@@ -66,6 +68,12 @@ impl<'a> Run<'a> {
     /// Creates a run that gives the answers of an earlier one. It realizes nothing, chooses nothing, and reads no file.
     pub fn again(options: Realize<'a>, answers: Answers) -> Self {
         Run::with(options, Mode::Repeating, answers)
+    }
+
+    /// Creates a run that gives the answers so far of one that goes on in another process. At a question that has none yet, the plan
+    /// ends, as that of [`looking`](Self::looking) does.
+    pub(crate) fn working(options: Realize<'a>, answers: Answers) -> Self {
+        Run::with(options, Mode::Working, answers)
     }
 
     fn with(options: Realize<'a>, mode: Mode, answers: Answers) -> Self {
@@ -144,6 +152,11 @@ impl<'a> Run<'a> {
                 }
             },
             Mode::Repeating => return Err(not_asked(&asked_for(&drefs))),
+            Mode::Working => {
+                let names = drefs.iter().map(|dref| dref.name().to_string());
+                state.unknown = names.collect();
+                return Err(undecided(&state.unknown));
+            }
         };
         let chosen = drefs.into_iter().map(|dref| {
             let rrefs = state.options.chosen(&dref);
@@ -186,8 +199,13 @@ impl<'a> Run<'a> {
                 _ => Err(differs(&answer, &format!("the file {shown}"))),
             };
         }
-        if self.mode == Mode::Repeating {
-            return Err(not_asked(&format!("the file {shown}")));
+        match self.mode {
+            Mode::Repeating => return Err(not_asked(&format!("the file {shown}"))),
+            Mode::Working => {
+                state.unknown = vec![shown];
+                return Err(undecided(&state.unknown));
+            }
+            Mode::Realizing | Mode::Looking => {}
         }
         let dref = read(&self.store, path)?;
         let (source, tree) = imported_from(&dref);
@@ -202,6 +220,7 @@ impl<'a> Run<'a> {
     }
 
     fn answered(&self, state: &mut State<'_>, answer: Answer) {
+        state.options.answered(&state.target, &answer);
         if let Some(tell) = &self.tell {
             tell(&state.target, &answer);
         }

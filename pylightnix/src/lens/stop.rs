@@ -18,6 +18,8 @@ struct State {
     kills: bool,
     /// The process groups of children that were not reaped yet, so that their ids are still reserved.
     groups: Vec<Pid>,
+    /// Tells the process that runs the stage, if it is not this one, to stop.
+    tell: Option<Box<dyn Fn(StopReason) + Send>>,
 }
 
 /// The process groups of all runs, as in [`State::groups`].
@@ -50,7 +52,11 @@ impl Stop {
         let mut state = self.state();
         if state.reason.is_none() {
             state.reason = Some(reason);
-            state.signal(Signal::TERM);
+            match &state.tell {
+                // The process stops the child processes of the stage by itself.
+                Some(tell) => tell(reason),
+                None => state.signal(Signal::TERM),
+            }
         }
     }
 
@@ -79,6 +85,28 @@ impl Stop {
         } else if state.reason.is_some() {
             state.signal(Signal::TERM);
         }
+    }
+
+    /// Registers the process group of another process that runs the stage, and `tell`, which tells it to stop.
+    pub(crate) fn watch_worker(&self, group: Pid, tell: impl Fn(StopReason) + Send + 'static) {
+        let mut state = self.state();
+        state.groups.push(group);
+        all().push(group);
+        if let Some(reason) = state.reason {
+            tell(reason);
+        }
+        if state.kills {
+            state.signal(Signal::KILL);
+        }
+        state.tell = Some(Box::new(tell));
+    }
+
+    /// Removes the process group of a process that has run the stage.
+    pub(crate) fn unwatch_worker(&self, group: Pid) {
+        let mut state = self.state();
+        state.groups.retain(|other| *other != group);
+        state.tell = None;
+        all().retain(|other| *other != group);
     }
 
     /// Removes the process group of a child that has exited and is not reaped yet, and kills the rest of the group.

@@ -293,6 +293,8 @@ pub(crate) trait AnyNode: Any + Send + Sync {
     /// Returns what counts as read by the realizer.
     fn reads(&self) -> Reading;
     fn limits(&self) -> &Limits;
+    /// Returns whether the code may run in another process: that of the library's own stages reads what another machine may not see.
+    fn leaves_the_process(&self) -> bool;
     fn promises(&self) -> &'static [Promise];
     /// Returns the types of the run-time arguments that the stage takes.
     fn args(&self) -> Vec<ArgType>;
@@ -409,6 +411,12 @@ impl<C: Config> AnyNode for Node<C> {
 
     fn limits(&self) -> &Limits {
         &self.recipe.limits
+    }
+
+    fn leaves_the_process(&self) -> bool {
+        self.recipe
+            .stage
+            .is_none_or(|(_, place)| place.crate_name() != env!("CARGO_CRATE_NAME"))
     }
 
     fn promises(&self) -> &'static [Promise] {

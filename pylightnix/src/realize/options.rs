@@ -6,6 +6,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use super::failure::retry::RetryPolicy;
+use super::processes::Processes;
 use super::report::event::{Event, Observer};
 use super::report::taken::AlreadyChosen;
 use super::report::titles::Titles;
@@ -63,6 +64,8 @@ pub struct Realize<'a> {
     pub(in crate::realize) retry: RetryPolicy,
     pub(in crate::realize) args: Args,
     pub(in crate::realize) observers: Vec<Box<dyn Observer + 'a>>,
+    /// Where stages run, if not on threads of this process.
+    pub(in crate::realize) processes: Option<Processes>,
 }
 
 impl fmt::Debug for Realize<'_> {
@@ -98,6 +101,7 @@ impl<'a> Realize<'a> {
             retry: RetryPolicy::default(),
             args: Args::default(),
             observers: Vec::new(),
+            processes: None,
         }
     }
 
@@ -359,7 +363,8 @@ impl<'a> Realize<'a> {
     ///
     /// When the time is up, the stage is told to stop: `b.check()?` fails, `b.cancelled()` returns `true`, and the child
     /// processes of `b.run(..)` get `SIGTERM`. The thread of a stage that does not check cannot be stopped: the run waits
-    /// for it, notifies observers ([`Event::Overdue`]), and does not publish its late result.
+    /// for it, notifies observers ([`Event::Overdue`]), and does not publish its late result. One that runs in a [process of its
+    /// own](Self::on) is killed.
     pub fn timeout(mut self, timeout: Duration) -> Self {
         self.retry.timeout = Some(timeout);
         self
@@ -432,6 +437,18 @@ impl<'a> Realize<'a> {
         self
     }
 
+    /// Runs the code of stages in processes of their own, so that a stage that aborts, or that is killed, fails alone, and that a time
+    /// limit ends also a stage that does not look. What a stage prints is in its log.
+    ///
+    /// A process is this program with the same arguments, which makes the plan again: programs with
+    /// `pylightnix_cli::main` do so by themselves, others call [`worker`](crate::worker) first in `main`. A run fails before any stage
+    /// runs if the program did not. Matchers choose in this process, and [`file`](crate::stages::file()) and
+    /// [`fetch_url`](crate::stages::fetch_url()) run here.
+    pub fn on(mut self, processes: Processes) -> Self {
+        self.processes = Some(processes);
+        self
+    }
+
     /// Adds an observer of the run's events.
     pub fn observer(mut self, observer: impl Observer + 'a) -> Self {
         self.observers.push(Box::new(observer));
@@ -461,8 +478,11 @@ impl<'a> Realize<'a> {
         }
     }
 
-    /// Checks what the run says of resources.
+    /// Checks what the run says of resources, and of processes.
     pub(in crate::realize) fn check_resources(&self) -> Result<()> {
+        if let Some(processes) = &self.processes {
+            processes.check()?;
+        }
         check_units(&self.resources.units)
     }
 

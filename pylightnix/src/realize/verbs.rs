@@ -5,10 +5,11 @@ use std::sync::Arc;
 use super::ask::dry::dry_run;
 use super::ask::realized::realized;
 use super::options::Realize;
+use super::processes::worker::{Worker, WorkerInput};
 use super::report::action::DryPlan;
 use super::report::totals::Report;
 use super::run::run_plan::run_plan;
-use crate::plan::{Listed, PlanGraph, Target};
+use crate::plan::{AnyDRef, Listed, PlanGraph, Target};
 use crate::store::Store;
 use crate::{Error, Result};
 
@@ -188,6 +189,16 @@ impl Realize<'_> {
     /// [`Step::why`]: crate::realize::Step::why
     pub fn explain<T: Target + ?Sized>(&self, target: &T) -> Result<DryPlan> {
         dry_run(self, self.graph_of(target)?, true)
+    }
+
+    /// Runs stages of a plan, in a process that another run started for that.
+    pub(crate) fn serve(&self, worker: &Worker, stages: &[AnyDRef]) {
+        let input = WorkerInput {
+            store: &self.store,
+            args: &self.args,
+            counts: &self.counts,
+        };
+        worker.serve(&input, stages);
     }
 
     /// Lists the plan of a target, and checks that it has all stages that the options name.

@@ -78,6 +78,16 @@ pub(crate) enum PlanCommand {
     Store(Command),
 }
 
+impl PlanCommand {
+    /// Returns the words for targets and stages that a run was given.
+    pub(crate) fn targets(&self) -> &[String] {
+        match self {
+            PlanCommand::Run(run) => run.targets(),
+            _ => &[],
+        }
+    }
+}
+
 impl Command {
     pub(crate) fn run(self, session: &Session) -> CommandResult {
         match self {

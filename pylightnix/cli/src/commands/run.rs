@@ -20,7 +20,7 @@ use pylightnix::config::RRefId;
 use pylightnix::experiment::{Answer, Answers, Run as Asked};
 use pylightnix::internal::is_refused_to_write;
 use pylightnix::lens::AnyRRef;
-use pylightnix::realize::{Cancel, Realize, Report};
+use pylightnix::realize::{Cancel, Processes, Realize, Report};
 use pylightnix::store::{RootRun, RunRecord, TargetResults};
 use pylightnix::{Error, ErrorKind};
 
@@ -74,6 +74,9 @@ pub(crate) struct Options {
     /// Run each stage whose dependencies have other results than before, whatever it reads of them
     #[arg(long)]
     no_cut_off: bool,
+    /// Where the code of stages runs
+    #[arg(long, value_name = "WHERE", default_value = "threads")]
+    on: On,
     /// How many threads all stages together may use
     #[arg(long, value_name = "COUNT")]
     threads: Option<usize>,
@@ -106,6 +109,15 @@ pub(crate) struct Options {
     quiet: bool,
 }
 
+/// Where the code of stages runs.
+#[derive(clap::ValueEnum, Clone, Copy, Debug, PartialEq, Eq)]
+enum On {
+    /// On threads of this process
+    Threads,
+    /// In processes of their own, so that a stage that aborts or is killed fails alone
+    Processes,
+}
+
 /// The JSON answer.
 #[derive(Serialize)]
 struct Results {
@@ -136,6 +148,11 @@ impl Run {
             targets: Vec::new(),
             options: Options::from_arg_matches(matches)?,
         })
+    }
+
+    /// Returns the words for targets and stages.
+    pub(crate) fn targets(&self) -> &[String] {
+        &self.targets
     }
 
     pub(crate) fn run(self, session: &Session) -> CommandResult {
@@ -356,6 +373,9 @@ impl Options {
         }
         if self.no_cut_off {
             run = run.no_cut_off();
+        }
+        if self.on == On::Processes {
+            run = run.on(Processes::new());
         }
         Ok(run)
     }

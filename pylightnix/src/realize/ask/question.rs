@@ -1,19 +1,20 @@
 //! Questions: realizing a part of a plan before the rest of it is made, so that a derivation is chosen once in a run.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
+use serde::Serialize;
+
 use crate::config::{DRefId, RRefId};
-use crate::lens::{AnyRRef, Chosen};
 use crate::plan::{Listed, PlanGraph, Realizations, Target};
-use crate::realize::failure::recorded::text_of;
 use crate::realize::foresee::foresee;
+use crate::realize::lookup::recalled::Recalled;
 use crate::realize::options::Realize;
 use crate::realize::report::taken::Taken;
 use crate::realize::report::titles::Titles;
 use crate::realize::report::totals::Report;
 use crate::realize::run::run_plan::run_plan;
-use crate::store::{Realization, Store};
+use crate::store::Store;
 use crate::{Error, ErrorKind, Result};
 
 impl Realize<'_> {
@@ -84,11 +85,7 @@ impl Realize<'_> {
         chosen: &BTreeMap<DRefId, Vec<RRefId>>,
     ) -> Result<T::Output> {
         let graph = PlanGraph::counting(target, &self.counts, &mut |_| ())?;
-        let mut recalled = Recalled {
-            store: &self.store,
-            graph: &graph,
-            read: HashMap::new(),
-        };
+        let mut recalled = Recalled::new(&self.store, &graph);
         let mut realizations = Realizations::default();
         let mut missing = None;
         target.visit(&mut |dref| match chosen.get(dref.id()) {
@@ -119,6 +116,13 @@ impl Realize<'_> {
         &self.store
     }
 
+    /// Notes an answer that the run gave while its plan was made.
+    pub(crate) fn answered(&self, target: &str, answer: &impl Serialize) {
+        if let Some(processes) = &self.processes {
+            processes.answered(target, answer);
+        }
+    }
+
     fn keep(&mut self, dref: &DRefId, taken: Taken) {
         self.forced.remove(dref);
         self.given.insert(dref.clone(), taken);
@@ -133,54 +137,5 @@ impl Realize<'_> {
         let given = &self.given;
         let forced = forced.into_iter().filter(|dref| !given.contains_key(dref));
         self.forced.extend(forced);
-    }
-}
-
-/// Typed realizations of a plan, by their references.
-struct Recalled<'a> {
-    store: &'a Store,
-    graph: &'a PlanGraph,
-    read: HashMap<RRefId, AnyRRef>,
-}
-
-impl Recalled<'_> {
-    fn all(&mut self, rrefs: &[RRefId]) -> Result<Arc<[AnyRRef]>> {
-        rrefs.iter().map(|rref| self.one(rref)).collect()
-    }
-
-    /// Reads a realization with its dependencies, those first, without recursion: a chain may be very long.
-    fn one(&mut self, root: &RRefId) -> Result<AnyRRef> {
-        let mut waiting: Vec<(RRefId, Option<Realization>)> = vec![(root.clone(), None)];
-        while let Some((rref, read)) = waiting.pop() {
-            if self.read.contains_key(&rref) {
-                continue;
-            }
-            let Some(realization) = read else {
-                let realization = self.store.realization(&rref)?;
-                let deps: Vec<_> = realization.context.realizations().cloned().collect();
-                waiting.push((rref, Some(realization)));
-                waiting.extend(deps.into_iter().map(|dep| (dep, None)));
-                continue;
-            };
-            let at = self.graph.place(rref.dref()).ok_or_else(|| {
-                let message = format!("{rref} is of a stage that is not in the plan");
-                Error::new(ErrorKind::Plan, message)
-            })?;
-            let deps = realization.context.iter().map(|(dref, rrefs)| {
-                let rrefs = rrefs.iter().filter_map(|dep| self.read.get(dep).cloned());
-                (dref.clone(), rrefs.collect())
-            });
-            let chosen = Chosen::new(deps.collect::<Vec<_>>());
-            let failure = text_of(&realization)?;
-            let typed = self
-                .graph
-                .dref(at)
-                .realization(realization, &chosen, failure);
-            self.read.insert(rref, typed);
-        }
-        match self.read.get(root) {
-            Some(typed) => Ok(typed.clone()),
-            None => unreachable!("it was the last to be read"),
-        }
     }
 }

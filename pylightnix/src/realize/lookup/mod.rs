@@ -4,3 +4,4 @@
 
 pub(super) mod hits;
 pub(super) mod prefetch;
+pub(in crate::realize) mod recalled;

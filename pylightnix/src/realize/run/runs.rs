@@ -6,21 +6,25 @@ use std::io::{self, Write as _};
 use std::path::Path;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::mpsc::SyncSender;
-use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError, Weak};
+use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 
 use jiff::Timestamp;
 
 use super::counters::{Counters, count};
 use crate::config::DRefId;
-use crate::lens::{BuildLog, Chosen, NotedPlace, NotedRun, Site, StageReport, StopReason};
-use crate::plan::{AnyDRef, PlanGraph, Reading, Titled};
+use crate::lens::{BuildLog, Chosen, Site, StageReport, StopReason};
+use crate::plan::{AnyDRef, PlanGraph, Titled};
 use crate::realize::decide::decision::DecisionInput;
-use crate::realize::execute::code::{CodeInput, Returned, run_code, site};
+use crate::realize::execute::code::{
+    CodeEnd, CodeInput, Returned, begin_notes, end_notes, run_code, site,
+};
 use crate::realize::execute::{BuildRequest, Work, disk_full};
 use crate::realize::failure::errors::{not_begun, promises_not_kept, run_failed, stopped};
 use crate::realize::failure::panics::caught;
 use crate::realize::failure::recorded;
 use crate::realize::options::Realize;
+use crate::realize::processes::Processes;
+use crate::realize::processes::message::{BuildOrder, BuildPlace};
 use crate::realize::report::event::Event;
 use crate::realize::resources::units::{HeldUnits, UnitPool};
 use crate::realize::stop::watchdog::{WatchHandle, Watchdog};
@@ -65,12 +69,13 @@ pub(in crate::realize) fn rehearse(
     let units = runs.units.take(runs.request.limits);
     let site = site(
         input.dref,
-        draft,
+        draft.scratch(),
         Timestamp::now(),
         Arc::default(),
         units.own(),
     );
-    runs.run_code(draft, index, site, &runs.chosen)?
+    let (returned, _) = runs.run_code(draft, index, site)?;
+    returned?
 }
 
 /// Keeps the folder of a run that failed after its last attempt, and makes the error.
@@ -321,21 +326,14 @@ impl BuildRuns<'_> {
         let mut record = BuildRecord::now(BuildKind::Build);
         record.attempts = attempt;
         let stop = handle.stop.clone();
-        let site = site(&self.dref, &draft, record.start, stop, units.own());
+        let site = site(&self.dref, draft.scratch(), record.start, stop, units.own());
         self.options.notify(&Event::Attempt {
             dref: &self.request.dref,
             index,
             log: draft.log(),
         });
-        let notes = self.notes(index);
-        let result = match &notes {
-            None => self.run_code(&mut draft, index, site, &self.chosen),
-            Some(notes) => {
-                let chosen = self.chosen.noted(notes.clone());
-                self.run_code(&mut draft, index, site, &chosen)
-            }
-        };
-        record.reads = self.reads(notes);
+        let (result, reads) = self.run_code(&mut draft, index, site)?;
+        record.reads = reads;
         record.stop = Timestamp::now();
         let node = self.dref.node();
         if let Some(code) = node.code() {
@@ -346,31 +344,6 @@ impl BuildRuns<'_> {
         record.choices = self.choices.clone();
         (record.index, record.of) = (Some(index), Some(self.of));
         Ok((draft, record, result))
-    }
-
-    /// Begins to note what a run looks at; `None` if that is everything by its own words, or there is nothing to look at.
-    fn notes(&self, index: usize) -> Option<NotedPlace> {
-        let reads = self.dref.node().reads();
-        if reads == Reading::All || self.request.context.is_empty() {
-            return None;
-        }
-        Some(NotedPlace::of_stage(NotedRun {
-            dref: self.request.dref.clone(),
-            index,
-            paths_are_artifacts: reads == Reading::Artifacts,
-            reports: self
-                .progress
-                .as_ref()
-                .map_or_else(Weak::new, Arc::downgrade),
-        }))
-    }
-
-    /// Ends the notes of a run, and returns what its build record says about what it looked at.
-    fn reads(&self, notes: Option<NotedPlace>) -> Option<Reads> {
-        match notes {
-            Some(notes) => notes.end_run(),
-            None => (self.dref.node().reads() != Reading::All).then(Reads::default),
-        }
     }
 
     fn publish(
@@ -435,24 +408,81 @@ impl BuildRuns<'_> {
         Ok(made)
     }
 
-    /// Runs the code of the stage, and checks its promises.
-    fn run_code(&self, draft: &mut Draft, index: usize, site: Site, chosen: &Chosen) -> Returned {
+    /// Runs the code of the stage, and checks its promises. Returns what the run looked at, too.
+    fn run_code(
+        &self,
+        draft: &mut Draft,
+        index: usize,
+        site: Site,
+    ) -> Result<(Returned, Option<Reads>)> {
+        let (end, reads) = match &self.options.processes {
+            Some(processes) if self.dref.node().leaves_the_process() => {
+                self.run_elsewhere(processes, draft, index, &site)?
+            }
+            _ => self.run_here(draft, index, site),
+        };
+        if end.has_series {
+            draft.has_series();
+        }
+        let returned = match end.returned {
+            Ok(Ok(())) => match draft.unkept(self.dref.config_json()) {
+                Ok(unkept) if !unkept.is_empty() => {
+                    Err(promises_not_kept(self.dref.node(), &unkept))
+                }
+                // Publishing reports other violations.
+                _ => Ok(Ok(())),
+            },
+            other => other,
+        };
+        Ok((returned, reads))
+    }
+
+    /// Runs the code of the stage on this thread.
+    fn run_here(&self, draft: &Draft, index: usize, site: Site) -> (CodeEnd, Option<Reads>) {
+        let has_context = !self.request.context.is_empty();
+        let notes = begin_notes(&self.dref, index, has_context, self.progress.as_ref());
+        let chosen = match &notes {
+            Some(notes) => self.chosen.noted(notes.clone()),
+            None => self.chosen.clone(),
+        };
         let given = CodeInput {
-            chosen,
+            chosen: &chosen,
             cache: &self.options.store.cache_dir(),
             args: &self.options.args,
             progress: self.progress.clone(),
             index,
             site,
         };
-        if let Err(returned) = run_code(&self.dref, draft, given)? {
-            return Ok(Err(returned));
+        let end = run_code(&self.dref, draft.out(), draft.log(), given);
+        (end, end_notes(&self.dref, notes))
+    }
+
+    /// Runs the code of the stage in a process of its own.
+    fn run_elsewhere(
+        &self,
+        processes: &Processes,
+        draft: &Draft,
+        index: usize,
+        site: &Site,
+    ) -> Result<(CodeEnd, Option<Reads>)> {
+        let place = BuildPlace {
+            out: draft.out(),
+            log: draft.log(),
+            scratch: draft.scratch(),
+        };
+        let order = BuildOrder::new(&self.dref, &self.chosen, index, site, place);
+        let report = |report: StageReport| {
+            if let Some(progress) = &self.progress {
+                // As for a stage of this process, which does not wait for observers.
+                let _ = progress.try_send(report);
+            }
+        };
+        let ended = processes.build(&self.options.store, order, &site.stop, &report)?;
+        // The worker makes the log before it knows whether anything is printed.
+        if fs::metadata(draft.log()).is_ok_and(|log| log.len() == 0) {
+            let _ = fs::remove_file(draft.log());
         }
-        match draft.unkept(self.dref.config_json()) {
-            Ok(unkept) if !unkept.is_empty() => Err(promises_not_kept(self.dref.node(), &unkept)),
-            // Publishing reports other violations.
-            _ => Ok(Ok(())),
-        }
+        Ok(ended)
     }
 }
 

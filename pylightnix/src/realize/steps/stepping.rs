@@ -258,7 +258,13 @@ impl<'a, T: Target> Stepping<'a, T> {
             progress: ProgressSender::to(None),
             log: BuildLog::at(draft.log()),
             index: paused.first,
-            site: site(stage, &draft, record.start, Arc::default(), units.own()),
+            site: site(
+                stage,
+                draft.scratch(),
+                record.start,
+                Arc::default(),
+                units.own(),
+            ),
             args: &self.options.args,
         })?;
         let find = || paused.reason.to_string();

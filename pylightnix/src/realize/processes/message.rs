@@ -1,0 +1,253 @@
+//! What a run and its workers say to each other, as JSON in one line each.
+
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::time::Duration;
+
+use serde::{Deserialize, Serialize};
+
+use super::wire_error::WireError;
+use crate::config::{DRefId, RRefId};
+use crate::lens::{AnyRRef, Chosen, Omitted, OwnUnits, Site, StageReport, StopReason, UnitsOfOne};
+use crate::plan::AnyDRef;
+use crate::realize::execute::code::Returned;
+use crate::store::Reads;
+
+/// What a run says to a worker.
+#[derive(Serialize, Deserialize)]
+pub(super) enum ToWorker {
+    /// Comes first: where the store is, and the answers to make the plan from, as JSON.
+    Plan {
+        store: PathBuf,
+        answers: String,
+    },
+    Build(Box<BuildOrder>),
+    /// Tells the stage that runs to stop.
+    Stop(WireStop),
+}
+
+/// What a worker says to its run.
+#[derive(Serialize, Deserialize)]
+pub(super) enum FromWorker {
+    /// The plan is made.
+    Ready,
+    /// The worker cannot do what it is asked for, and ends.
+    Refused(WireError),
+    Report(WireReport),
+    Ended(Box<BuildEnd>),
+}
+
+/// A run of a stage.
+#[derive(Serialize, Deserialize)]
+pub(in crate::realize) struct BuildOrder {
+    pub(super) dref: DRefId,
+    /// What stands for the code in the plan of the run.
+    pub(super) fingerprint: Option<String>,
+    pub(super) omitted: Omitted,
+    /// How many runs the stage has, and what is shown of its realizer and its matcher.
+    pub(super) recipe: String,
+    /// What was chosen for each direct dependency.
+    pub(super) chosen: Vec<(DRefId, Vec<RRefId>)>,
+    pub(super) index: usize,
+    /// When the run began.
+    pub(super) start: String,
+    pub(super) out: PathBuf,
+    pub(super) log: PathBuf,
+    pub(super) scratch: PathBuf,
+    pub(super) units: Option<BTreeMap<String, WireUnits>>,
+}
+
+/// Where a run of a stage writes.
+pub(in crate::realize) struct BuildPlace<'a> {
+    pub(in crate::realize) out: &'a Path,
+    pub(in crate::realize) log: &'a Path,
+    pub(in crate::realize) scratch: &'a Path,
+}
+
+impl BuildOrder {
+    /// Makes the order for a run of a stage with what was chosen for its dependencies.
+    pub(in crate::realize) fn new(
+        stage: &AnyDRef,
+        chosen: &Chosen,
+        index: usize,
+        site: &Site,
+        place: BuildPlace<'_>,
+    ) -> Self {
+        let node = stage.node();
+        let ids = |rrefs: &[AnyRRef]| rrefs.iter().map(|rref| rref.id().clone()).collect();
+        let chosen = chosen
+            .iter()
+            .map(|(dref, rrefs)| (dref.clone(), ids(rrefs)));
+        BuildOrder {
+            dref: stage.id().clone(),
+            fingerprint: node.code().map(|code| code.fingerprint().to_owned()),
+            omitted: node.omitted().clone(),
+            recipe: recipe_of(stage),
+            chosen: chosen.collect(),
+            index,
+            start: site.start.to_string(),
+            out: place.out.to_owned(),
+            log: place.log.to_owned(),
+            scratch: place.scratch.to_owned(),
+            units: site.units.as_deref().map(wire_units),
+        }
+    }
+}
+
+/// Returns what the plans of a run and of a worker must agree on beside the config and the code.
+pub(super) fn recipe_of(stage: &AnyDRef) -> String {
+    let node = stage.node();
+    format!("{} of {}, {:?}", node.nouts(), node.matcher(), node.note())
+}
+
+/// How a run of a stage ended.
+#[derive(Serialize, Deserialize)]
+pub(super) struct BuildEnd {
+    pub(super) returned: WireReturned,
+    pub(super) reads: Option<Reads>,
+    pub(super) has_series: bool,
+}
+
+#[derive(Serialize, Deserialize)]
+pub(super) enum WireReturned {
+    Ok,
+    /// The stage returned this error.
+    Returned(WireError),
+    /// It panicked.
+    Failed(WireError),
+}
+
+impl WireReturned {
+    pub(super) fn new(returned: Returned) -> Self {
+        match returned {
+            Ok(Ok(())) => WireReturned::Ok,
+            Ok(Err(error)) => WireReturned::Returned(WireError::new(&*error)),
+            Err(error) => WireReturned::Failed(WireError::new(&*error)),
+        }
+    }
+
+    pub(super) fn into_returned(self) -> Returned {
+        match self {
+            WireReturned::Ok => Ok(Ok(())),
+            WireReturned::Returned(error) => Ok(Err(error.into_error())),
+            WireReturned::Failed(error) => Err(error.into_error()),
+        }
+    }
+}
+
+#[derive(Serialize, Deserialize)]
+pub(super) enum WireReport {
+    Progress {
+        done: u64,
+        total: Option<u64>,
+    },
+    Recorded {
+        name: String,
+        step: u64,
+        /// JSON has no number for what is not finite.
+        bits: u64,
+    },
+    LookedLate {
+        dref: DRefId,
+        index: usize,
+        of: DRefId,
+    },
+}
+
+#[derive(Clone, Copy, Serialize, Deserialize)]
+pub(super) enum WireStop {
+    Cancelled,
+    TimeUp(Duration),
+}
+
+/// The units of one resource: see [`UnitsOfOne`].
+#[derive(Serialize, Deserialize)]
+pub(super) struct WireUnits {
+    places: Vec<(u64, u64)>,
+    names: Option<Vec<String>>,
+}
+
+impl From<StopReason> for WireStop {
+    fn from(reason: StopReason) -> Self {
+        match reason {
+            StopReason::Cancelled => WireStop::Cancelled,
+            StopReason::TimeUp(limit) => WireStop::TimeUp(limit),
+        }
+    }
+}
+
+impl From<WireStop> for StopReason {
+    fn from(stop: WireStop) -> Self {
+        match stop {
+            WireStop::Cancelled => StopReason::Cancelled,
+            WireStop::TimeUp(limit) => StopReason::TimeUp(limit),
+        }
+    }
+}
+
+impl WireReport {
+    pub(super) fn new(report: StageReport) -> Self {
+        match report {
+            StageReport::Progress { done, total, .. } => WireReport::Progress { done, total },
+            StageReport::Recorded {
+                name, step, value, ..
+            } => WireReport::Recorded {
+                name,
+                step,
+                bits: value.to_bits(),
+            },
+            StageReport::LookedLate { dref, index, of } => {
+                WireReport::LookedLate { dref, index, of }
+            }
+        }
+    }
+
+    /// Returns the report of this run of a stage.
+    pub(super) fn of(self, dref: &DRefId, index: usize) -> StageReport {
+        let dref = dref.clone();
+        match self {
+            WireReport::Progress { done, total } => StageReport::Progress {
+                dref,
+                index,
+                done,
+                total,
+            },
+            WireReport::Recorded { name, step, bits } => StageReport::Recorded {
+                dref,
+                index,
+                name,
+                step,
+                value: f64::from_bits(bits),
+            },
+            WireReport::LookedLate { dref, index, of } => {
+                StageReport::LookedLate { dref, index, of }
+            }
+        }
+    }
+}
+
+/// Returns the units of a run as they are sent.
+pub(super) fn wire_units(units: &OwnUnits) -> BTreeMap<String, WireUnits> {
+    let units = units.0.iter().map(|(resource, units)| {
+        let places = units.places.iter();
+        let wire = WireUnits {
+            places: places.map(|range| (range.start, range.end)).collect(),
+            names: units.names.as_ref().map(|names| names.to_vec()),
+        };
+        (resource.clone(), wire)
+    });
+    units.collect()
+}
+
+/// Returns the units of a run as they were sent.
+pub(super) fn own_units(units: BTreeMap<String, WireUnits>) -> OwnUnits {
+    let units = units.into_iter().map(|(resource, wire)| {
+        let units = UnitsOfOne {
+            places: wire.places.into_iter().map(|(from, to)| from..to).collect(),
+            names: wire.names.map(Arc::from),
+        };
+        (resource, units)
+    });
+    OwnUnits(units.collect())
+}

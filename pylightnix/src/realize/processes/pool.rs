@@ -1,0 +1,133 @@
+//! The workers of a run: started when they are needed, and kept for the next build.
+
+use std::fmt;
+use std::sync::{Mutex, MutexGuard, PoisonError};
+
+use serde::Serialize;
+use serde_json::{Map, Value};
+
+use super::message::BuildOrder;
+use super::process::{WorkerEnd, WorkerProcess, said};
+use super::worker::is_promised;
+use crate::lens::{StageReport, Stop};
+use crate::realize::execute::code::CodeEnd;
+use crate::store::{Reads, Store};
+use crate::{Error, ErrorKind, Result};
+
+/// Runs the code of stages in processes of their own: see [`Realize::on`](crate::realize::Realize::on).
+#[derive(Default)]
+pub struct Processes(Mutex<State>);
+
+#[derive(Default)]
+struct State {
+    /// The workers that wait for a build.
+    idle: Vec<WorkerProcess>,
+    /// The answers that the run gave, for each target.
+    answers: Map<String, Value>,
+    answer_count: usize,
+    /// Why workers refused: the others would, too.
+    refused: Option<String>,
+}
+
+impl Processes {
+    /// Creates workers as they are needed, at most as many as stages run at once.
+    pub fn new() -> Self {
+        Processes::default()
+    }
+
+    /// Fails if this program does not answer as a worker.
+    pub(in crate::realize) fn check(&self) -> Result<()> {
+        match is_promised() {
+            true => Ok(()),
+            false => Err(Error::new(
+                ErrorKind::Plan,
+                "this program cannot run stages in processes of their own: it has not called `pylightnix::worker`",
+            )
+            .with_help(
+                "call it first in `main`, with the function that makes the plan; programs with `pylightnix_cli::main` do so by \
+                 themselves; tests and notebooks cannot",
+            )),
+        }
+    }
+
+    /// Notes an answer of the run, from which workers that start later make the plan.
+    pub(in crate::realize) fn answered(&self, target: &str, answer: &impl Serialize) {
+        let mut state = self.state();
+        // An answer is made of texts.
+        let answer = serde_json::to_value(answer).unwrap_or_default();
+        let of_target = state
+            .answers
+            .entry(target)
+            .or_insert_with(|| Value::Array(Vec::new()));
+        if let Value::Array(answers) = of_target {
+            answers.push(answer);
+        }
+        state.answer_count += 1;
+    }
+
+    /// Has a stage run in a worker, and returns how its code ended and what it looked at. Fails if no process could run it.
+    pub(in crate::realize) fn build(
+        &self,
+        store: &Store,
+        order: BuildOrder,
+        stop: &Stop,
+        report: &dyn Fn(StageReport),
+    ) -> Result<(CodeEnd, Option<Reads>)> {
+        let mut worker = self.take(store)?;
+        match worker.build(order, stop, report)? {
+            WorkerEnd::Ended(end) => {
+                self.state().idle.push(worker);
+                let end = *end;
+                let code = CodeEnd {
+                    returned: end.returned.into_returned(),
+                    has_series: end.has_series,
+                };
+                Ok((code, end.reads))
+            }
+            WorkerEnd::Refused(error) => Err(self.refuse(error)),
+            WorkerEnd::Died(status, has_series) => {
+                let message = format!("its process {}", said(status));
+                let error = Error::new(ErrorKind::Stage, message);
+                let error = error.with_help("what it printed last is in its log");
+                let code = CodeEnd {
+                    returned: Err(error.into()),
+                    has_series,
+                };
+                Ok((code, None))
+            }
+        }
+    }
+
+    /// Returns a worker whose plan was made from all answers so far.
+    fn take(&self, store: &Store) -> Result<WorkerProcess> {
+        let mut state = self.state();
+        if let Some(refused) = &state.refused {
+            return Err(Error::new(ErrorKind::Plan, refused.clone()));
+        }
+        let now = state.answer_count;
+        while let Some(worker) = state.idle.pop() {
+            if worker.answers == now {
+                return Ok(worker);
+            }
+        }
+        let json = Value::Object(state.answers.clone()).to_string();
+        drop(state);
+        WorkerProcess::start(store, now, json)?.map_err(|error| self.refuse(error))
+    }
+
+    fn refuse(&self, error: Error) -> Error {
+        self.state().refused = Some(error.to_string());
+        error
+    }
+
+    fn state(&self) -> MutexGuard<'_, State> {
+        // A panic cannot leave the state inconsistent.
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl fmt::Debug for Processes {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Processes").finish_non_exhaustive()
+    }
+}

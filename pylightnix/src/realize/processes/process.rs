@@ -1,0 +1,231 @@
+//! A worker, as the process of the run sees it.
+
+use std::env;
+use std::io;
+use std::net::Shutdown;
+use std::os::fd::OwnedFd;
+use std::os::unix::net::UnixStream;
+use std::os::unix::process::{CommandExt as _, ExitStatusExt as _};
+use std::path::PathBuf;
+use std::process::{Child, Command, ExitStatus, Stdio};
+use std::time::Duration;
+
+use rustix::process::{Pid, Signal, kill_process_group};
+
+use super::channel::{Received, Receiver, send};
+use super::message::{BuildEnd, BuildOrder, FromWorker, ToWorker};
+use super::worker::WORKER;
+use crate::lens::{StageReport, Stop, StopReason};
+use crate::store::{SERIES, Store};
+use crate::{Error, ErrorKind, Result};
+
+/// How often a process that says nothing is looked at. Its end is known at once unless it left a child behind that holds the socket.
+const LOOK: Duration = Duration::from_millis(200);
+
+/// How a build in a worker ended.
+pub(super) enum WorkerEnd {
+    /// The worker can take another build.
+    Ended(Box<BuildEnd>),
+    Refused(Error),
+    /// The process died in the middle of it, and may have recorded a series of numbers.
+    Died(ExitStatus, bool),
+}
+
+/// A worker that has made its plan and waits for a build.
+pub(super) struct WorkerProcess {
+    child: Child,
+    group: Pid,
+    socket: UnixStream,
+    receiver: Receiver,
+    /// The number of answers that its plan was made from.
+    pub(super) answers: usize,
+}
+
+impl WorkerProcess {
+    /// Starts a worker, which makes the plan from these answers.
+    pub(super) fn start(store: &Store, answers: usize, json: String) -> Result<Result<Self>> {
+        let refused = |error: io::Error| {
+            let message = "cannot start a process for the stage";
+            Error::new(ErrorKind::Io, message).because(error)
+        };
+        let (socket, other) = UnixStream::pair().map_err(refused)?;
+        let child = command(other.into()).spawn().map_err(refused)?;
+        let Some(group) = Pid::from_raw(child.id().cast_signed()) else {
+            unreachable!("a process has a number");
+        };
+        let receiver = Receiver::new(socket.try_clone().map_err(refused)?);
+        let mut this = WorkerProcess {
+            child,
+            group,
+            socket,
+            receiver,
+            answers,
+        };
+        let store = store.root().to_owned();
+        // A worker that is gone is seen below.
+        let _ = send(
+            &this.socket,
+            &ToWorker::Plan {
+                store,
+                answers: json,
+            },
+        );
+        loop {
+            match this.next().map_err(refused)? {
+                Next::Message(FromWorker::Ready) => return Ok(Ok(this)),
+                Next::Message(FromWorker::Refused(error)) => {
+                    return Ok(Err(as_ours(error.into_error())));
+                }
+                Next::Message(_) => {}
+                Next::Died(status) => {
+                    let message = format!(
+                        "the process for the stage {} while it made the plan",
+                        said(status)
+                    );
+                    return Ok(Err(
+                        Error::new(ErrorKind::Plan, message).with_help(NO_WORKER)
+                    ));
+                }
+            }
+        }
+    }
+
+    /// Has a stage run, and passes on what it reports.
+    pub(super) fn build(
+        &mut self,
+        order: BuildOrder,
+        stop: &Stop,
+        report: &dyn Fn(StageReport),
+    ) -> Result<WorkerEnd> {
+        let refused = |error: io::Error| {
+            let message = "cannot talk to the process of the stage";
+            Error::new(ErrorKind::Io, message).because(error)
+        };
+        let (dref, index, log) = (order.dref.clone(), order.index, order.log.clone());
+        let teller = self.socket.try_clone().map_err(refused)?;
+        // A process that is gone is seen below.
+        let _ = send(&self.socket, &ToWorker::Build(Box::new(order)));
+        stop.watch_worker(self.group, move |reason: StopReason| {
+            let _ = send(&teller, &ToWorker::Stop(reason.into()));
+        });
+        let end = loop {
+            match self.next() {
+                Ok(Next::Message(FromWorker::Report(one))) => report(one.of(&dref, index)),
+                Ok(Next::Message(FromWorker::Ended(end))) => break Ok(WorkerEnd::Ended(end)),
+                Ok(Next::Message(FromWorker::Refused(error))) => {
+                    break Ok(WorkerEnd::Refused(as_ours(error.into_error())));
+                }
+                Ok(Next::Message(FromWorker::Ready)) => {}
+                Ok(Next::Died(status)) => {
+                    let has_series = log.with_file_name(SERIES).exists();
+                    break Ok(WorkerEnd::Died(status, has_series));
+                }
+                Err(error) => break Err(refused(error)),
+            }
+        };
+        stop.unwatch_worker(self.group);
+        end
+    }
+
+    /// Waits for the next message, or for the end of the process.
+    fn next(&mut self) -> io::Result<Next> {
+        loop {
+            match self.receiver.receive(Some(LOOK))? {
+                Received::Message(message) => return Ok(Next::Message(message)),
+                Received::End => return Ok(Next::Died(self.end()?)),
+                Received::Nothing => {
+                    if let Some(status) = self.child.try_wait()? {
+                        return Ok(Next::Died(status));
+                    }
+                }
+            }
+        }
+    }
+
+    /// Waits for a process that closed its socket, which it does when it ends.
+    fn end(&mut self) -> io::Result<ExitStatus> {
+        self.child.wait()
+    }
+}
+
+enum Next {
+    Message(FromWorker),
+    Died(ExitStatus),
+}
+
+impl Drop for WorkerProcess {
+    /// Ends the process, with what its stages left running.
+    fn drop(&mut self) {
+        let _ = self.socket.shutdown(Shutdown::Both);
+        // The number is free for others once the process was waited for: only then may another group have it.
+        if let Ok(None) = self.child.try_wait() {
+            let _ = kill_process_group(self.group, Signal::KILL);
+            let _ = self.child.wait();
+        }
+    }
+}
+
+/// Advice for a program that does not answer as a worker.
+const NO_WORKER: &str = "programs that run stages in processes call `pylightnix::worker` first in `main`, or use the command line of \
+    `pylightnix-cli`, and make the same plan each time";
+
+/// Returns the command that starts this program again.
+fn command(socket: OwnedFd) -> Command {
+    let mut arguments = env::args_os();
+    let name = arguments.next();
+    // The file of this program, even if another one was written in its place.
+    let program = match cfg!(target_os = "linux") {
+        true => PathBuf::from("/proc/self/exe"),
+        false => env::current_exe().unwrap_or_default(),
+    };
+    let mut command = Command::new(program);
+    if let Some(name) = name {
+        command.arg0(name);
+    }
+    command
+        .args(arguments)
+        .env(WORKER, std::process::id().to_string())
+        .stdin(socket)
+        .stdout(Stdio::null())
+        .stderr(Stdio::null())
+        .process_group(0);
+    command
+}
+
+fn as_ours(error: crate::BoxError) -> Error {
+    match error.downcast::<Error>() {
+        Ok(error) => *error,
+        Err(error) => Error::new(ErrorKind::Plan, "the plan cannot be made again").because(error),
+    }
+}
+
+/// Returns what to say of a process that ended.
+pub(super) fn said(status: ExitStatus) -> String {
+    match (status.signal(), status.code()) {
+        (Some(signal), _) => match signal_name(signal) {
+            Some(name) => format!("was killed by {name} (signal {signal})"),
+            None => format!("was killed by signal {signal}"),
+        },
+        (None, Some(code)) => format!("ended with exit status {code}"),
+        (None, None) => "ended".to_owned(),
+    }
+}
+
+fn signal_name(signal: i32) -> Option<&'static str> {
+    let names = [
+        (Signal::ABORT, "SIGABRT"),
+        (Signal::BUS, "SIGBUS"),
+        (Signal::FPE, "SIGFPE"),
+        (Signal::HUP, "SIGHUP"),
+        (Signal::ILL, "SIGILL"),
+        (Signal::INT, "SIGINT"),
+        (Signal::KILL, "SIGKILL"),
+        (Signal::QUIT, "SIGQUIT"),
+        (Signal::SEGV, "SIGSEGV"),
+        (Signal::TERM, "SIGTERM"),
+    ];
+    let mut names = names.into_iter();
+    names
+        .find(|(known, _)| known.as_raw() == signal)
+        .map(|(_, name)| name)
+}

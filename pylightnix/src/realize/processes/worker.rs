@@ -1,0 +1,270 @@
+//! The other side: a process that makes the plan again and runs the code of its stages.
+
+use std::collections::BTreeSet;
+use std::env;
+use std::fmt;
+use std::fs::{File, OpenOptions};
+use std::io::{self, Write as _};
+use std::os::fd::AsFd as _;
+use std::os::unix::net::UnixStream;
+use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::mpsc::{Receiver as Orders, Sender, channel, sync_channel};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::thread;
+
+use jiff::Timestamp;
+use rustix::process::{Signal, getpgrp, getppid, kill_process_group};
+use rustix::stdio::{dup2_stderr, dup2_stdin, dup2_stdout};
+
+use super::channel::{Received, Receiver, send};
+use super::message::{
+    BuildEnd, BuildOrder, FromWorker, ToWorker, WireReport, WireReturned, own_units, recipe_of,
+};
+use super::wire_error::WireError;
+use crate::lens::{Chosen, StageReport, Stop};
+use crate::plan::{AnyDRef, Args, Counts, PlanGraph};
+use crate::realize::execute::code::{CodeInput, begin_notes, end_notes, run_code, site};
+use crate::realize::failure::panics::caught;
+use crate::realize::lookup::recalled::Recalled;
+use crate::store::Store;
+use crate::{Error, ErrorKind, Result};
+
+/// The variable by which a process knows that it is a worker: it has the number of the process of the run, so that a program that a
+/// stage starts is none.
+pub(super) const WORKER: &str = "PYLIGHTNIX_WORKER";
+
+/// The capacity of the channel for reports.
+const WAITING: usize = 64;
+
+/// Whether this program answers as a worker when it is started as one.
+static PROMISED: AtomicBool = AtomicBool::new(false);
+
+/// Notes that this program answers as a worker when it is started as one.
+pub(crate) fn promise() {
+    PROMISED.store(true, Ordering::Relaxed);
+}
+
+pub(super) fn is_promised() -> bool {
+    PROMISED.load(Ordering::Relaxed)
+}
+
+/// What stages in a worker get of the options of the run, which the worker makes again.
+pub(in crate::realize) struct WorkerInput<'a> {
+    pub(in crate::realize) store: &'a Store,
+    pub(in crate::realize) args: &'a Args,
+    pub(in crate::realize) counts: &'a BTreeSet<Counts>,
+}
+
+/// A worker that was told to make a plan.
+pub(crate) struct Worker {
+    socket: UnixStream,
+    orders: Orders<BuildOrder>,
+    /// What stops the stage that runs.
+    stop: Arc<Mutex<Arc<Stop>>>,
+    store: PathBuf,
+    answers: String,
+}
+
+impl fmt::Debug for Worker {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Worker")
+            .field("store", &self.store)
+            .finish_non_exhaustive()
+    }
+}
+
+impl Worker {
+    /// Returns the worker that this process is; `None` if it is none.
+    pub(crate) fn here() -> Option<Self> {
+        promise();
+        let of: u32 = env::var(WORKER).ok()?.parse().ok()?;
+        let parent = getppid().map(|parent| parent.as_raw_pid().cast_unsigned());
+        if parent != Some(of) {
+            return None;
+        }
+        Self::begin().ok()
+    }
+
+    fn begin() -> io::Result<Self> {
+        // Not inherited by what the stages start, as a duplicate is closed on exec.
+        let socket = UnixStream::from(io::stdin().as_fd().try_clone_to_owned()?);
+        dup2_stdin(File::open("/dev/null")?)?;
+        let mut receiver = Receiver::new(socket.try_clone()?);
+        let Received::Message(ToWorker::Plan { store, answers }) = receiver.receive(None)? else {
+            return Err(io::ErrorKind::InvalidData.into());
+        };
+        let (to, orders) = channel();
+        let stop = Arc::default();
+        let stops = Arc::clone(&stop);
+        thread::Builder::new()
+            .name("orders".to_owned())
+            .spawn(move || listen(receiver, &to, &stops))?;
+        Ok(Worker {
+            socket,
+            orders,
+            stop,
+            store,
+            answers,
+        })
+    }
+
+    /// Returns the place of the store.
+    pub(crate) fn store(&self) -> &Path {
+        &self.store
+    }
+
+    /// Returns the answers of the run, as JSON.
+    pub(crate) fn answers(&self) -> &str {
+        &self.answers
+    }
+
+    /// Tells the run that this worker cannot do its work.
+    pub(crate) fn refuse(&self, error: &Error) {
+        let _ = send(&self.socket, &FromWorker::Refused(WireError::new(error)));
+    }
+
+    /// Runs stages of this plan, as long as the run asks for it.
+    pub(in crate::realize) fn serve(&self, given: &WorkerInput<'_>, stages: &[AnyDRef]) {
+        let served = caught(|| self.build_all(given, stages));
+        let served = served.unwrap_or_else(|panic| {
+            Err(Error::new(ErrorKind::Plan, "the plan cannot be made again").because(panic))
+        });
+        if let Err(error) = served {
+            self.refuse(&error);
+        }
+    }
+
+    fn build_all(&self, given: &WorkerInput<'_>, stages: &[AnyDRef]) -> Result<()> {
+        let graph = PlanGraph::counting(stages, given.counts, &mut |_| ())?;
+        let mut recalled = Recalled::new(given.store, &graph);
+        let refused = |error: io::Error| {
+            Error::new(ErrorKind::Io, "the process of the run does not listen").because(error)
+        };
+        send(&self.socket, &FromWorker::Ready).map_err(refused)?;
+        for order in &self.orders {
+            let end = self.build(given, &graph, &mut recalled, order)?;
+            send(&self.socket, &FromWorker::Ended(Box::new(end))).map_err(refused)?;
+        }
+        Ok(())
+    }
+
+    fn build(
+        &self,
+        input: &WorkerInput<'_>,
+        graph: &PlanGraph,
+        recalled: &mut Recalled<'_>,
+        order: BuildOrder,
+    ) -> Result<BuildEnd> {
+        let stage = stage_of(graph, &order)?;
+        let mut chosen = Vec::new();
+        for (dref, rrefs) in &order.chosen {
+            chosen.push((dref.clone(), recalled.all(rrefs)?));
+        }
+        let chosen = Chosen::new(chosen);
+        print_to(&order.log)?;
+        let stop = Arc::new(Stop::default());
+        *self.stop.lock().unwrap_or_else(PoisonError::into_inner) = stop.clone();
+        let (reports, told) = sync_channel::<StageReport>(WAITING);
+        let reports = Arc::new(reports);
+        let start: Timestamp = order.start.parse().unwrap_or_else(|_| Timestamp::now());
+        let units = order.units.map(|units| Arc::new(own_units(units)));
+        let notes = begin_notes(stage, order.index, !order.chosen.is_empty(), Some(&reports));
+        let socket = &self.socket;
+        let end = thread::scope(|scope| {
+            scope.spawn(move || {
+                for report in told {
+                    let report = WireReport::new(report);
+                    let _ = send(socket, &FromWorker::Report(report));
+                }
+            });
+            let chosen = match &notes {
+                Some(notes) => chosen.noted(notes.clone()),
+                None => chosen,
+            };
+            let given = CodeInput {
+                chosen: &chosen,
+                cache: &input.store.cache_dir(),
+                args: input.args,
+                progress: Some(reports),
+                index: order.index,
+                site: site(stage, &order.scratch, start, stop, units),
+            };
+            run_code(stage, &order.out, &order.log, given)
+        });
+        let _ = io::stdout().flush();
+        Ok(BuildEnd {
+            returned: WireReturned::new(end.returned),
+            reads: end_notes(stage, notes),
+            has_series: end.has_series,
+        })
+    }
+}
+
+/// Receives orders until the run is gone, and then ends this process with all that its stage started.
+fn listen(mut receiver: Receiver, to: &Sender<BuildOrder>, stop: &Mutex<Arc<Stop>>) {
+    while let Ok(Received::Message(message)) = receiver.receive(None) {
+        match message {
+            ToWorker::Build(order) => {
+                if to.send(*order).is_err() {
+                    break;
+                }
+            }
+            ToWorker::Stop(reason) => {
+                let stop = stop.lock().unwrap_or_else(PoisonError::into_inner).clone();
+                stop.stop(reason.into());
+            }
+            ToWorker::Plan { .. } => {}
+        }
+    }
+    let _ = kill_process_group(getpgrp(), Signal::KILL);
+}
+
+/// Returns the stage of an order, which has to be the same in both plans.
+fn stage_of<'g>(graph: &'g PlanGraph, order: &BuildOrder) -> Result<&'g AnyDRef> {
+    let differs = |what: &str| {
+        let message = format!(
+            "the plan differs in the process of stage `{}`: {what}",
+            order.dref.name()
+        );
+        Error::new(ErrorKind::Plan, message).with_help(
+            "a worker makes the plan again, with the same program and the same arguments: what the plan depends on beside those, such \
+             as the time, a file or a variable, it has to ask the run for",
+        )
+    };
+    let Some(at) = graph.place(&order.dref) else {
+        return Err(differs("the stage is not in it"));
+    };
+    let stage = graph.dref(at);
+    let node = stage.node();
+    if node.code().map(|code| code.fingerprint().to_owned()) != order.fingerprint {
+        return Err(differs("the code of the stage is another"));
+    }
+    if *node.omitted() != order.omitted {
+        return Err(differs("its omitted values are others"));
+    }
+    if recipe_of(stage) != order.recipe {
+        return Err(differs("its matcher or its realizer is another"));
+    }
+    let deps = graph.deps(at).iter().map(|dep| graph.dref(*dep).id());
+    let mut deps: Vec<_> = deps.collect();
+    deps.sort_unstable();
+    if !deps
+        .into_iter()
+        .eq(order.chosen.iter().map(|(dref, _)| dref))
+    {
+        return Err(differs("its dependencies are others"));
+    }
+    Ok(stage)
+}
+
+/// Has this process print to the log of a build.
+fn print_to(log: &Path) -> Result<()> {
+    let open = || -> io::Result<()> {
+        let file = OpenOptions::new().append(true).create(true).open(log)?;
+        dup2_stdout(&file)?;
+        dup2_stderr(&file)?;
+        Ok(())
+    };
+    open().map_err(|error| Error::io("open", log, error))
+}
