@@ -1,4 +1,4 @@
-//! The macros of `pylightnix`: `#[derive(Config)]`, `#[stage]` and `#[track]`.
+//! The macros of `pylightnix`: `#[derive(Config)]`, `#[derive(Params)]`, `#[derive(ParamEnum)]`, `#[stage]` and `#[track]`.
 //!
 //! Use them through that crate, which documents them. Each macro parses its input (`parse`) into a `model`, looks for
 //! contradictions in it (`check`) and generates code (`expand`). All of this works on [`proc_macro2`], so that it is tested
@@ -15,6 +15,7 @@ mod grammar;
 mod library;
 mod names;
 mod options;
+mod params;
 mod spans;
 mod stage;
 mod track;
@@ -102,6 +103,76 @@ use proc_macro::TokenStream;
 #[proc_macro_derive(Config, attributes(selfref, dref, config))]
 pub fn derive_config(item: TokenStream) -> TokenStream {
     config::derive(item.into()).into()
+}
+
+/// Makes a struct with named fields the parameters of an experiment, which files, profiles, the environment and the command line
+/// can set.
+///
+/// A field is a parameter, `Serialize + DeserializeOwned + 'static`, with the name of the field as its key and the documentation of the
+/// field as its help. A parameter without a default has to be given, but for an `Option`, which is `None`.
+///
+/// `#[param(..)]` on a field has these options:
+///
+/// | option | |
+/// |---|---|
+/// | `default = expr`, `default` | the value if nothing gives another: the expression, or the `Default` of the type |
+/// | `nested` | the field is a group of parameters, a struct that derives `Params`: `train.rate` is `rate` of the group `train` |
+/// | `rename = "key"` | the key, instead of the name of the field |
+///
+/// ```
+/// use pylightnix::experiment::ParamSources;
+/// use pylightnix::prelude::*;
+///
+/// #[derive(Params)]
+/// struct Settings {
+///     /// How many clusters to look for
+///     #[param(default = 3)]
+///     clusters: usize,
+///     #[param(nested)]
+///     train: Train,
+/// }
+///
+/// #[derive(Params)]
+/// struct Train {
+///     /// The learning rate
+///     #[param(default = 0.1)]
+///     rate: f64,
+///     model: Option<String>,
+/// }
+///
+/// let given = ParamSources::new().set("train.rate", "0.5");
+/// let settings: Settings = given.resolve::<Settings>()?.read()?;
+/// assert_eq!((settings.clusters, settings.train.rate, settings.train.model), (3, 0.5, None));
+/// # Ok::<(), pylightnix::Error>(())
+/// ```
+///
+/// `#[param(crate = path)]` on the struct says where the library is, as for [`Config`](derive@Config#another-name-for-the-library).
+#[proc_macro_derive(Params, attributes(param))]
+pub fn derive_params(item: TokenStream) -> TokenStream {
+    params::derive(item.into()).into()
+}
+
+/// Makes the names of an enum's variants known as the values of a parameter, to completion, help and errors. The names are those that
+/// `Serialize` writes, so options of `serde` such as `rename_all` hold.
+///
+/// ```
+/// use pylightnix::experiment::ParamEnum;
+/// use serde::{Deserialize, Serialize};
+///
+/// #[derive(ParamEnum, Clone, Copy, Serialize, Deserialize)]
+/// #[serde(rename_all = "kebab-case")]
+/// enum Model {
+///     /// Fits in a second
+///     VerySmall,
+///     Large,
+/// }
+///
+/// let names: Vec<_> = Model::variants().into_iter().map(|variant| variant.name).collect();
+/// assert_eq!(names, ["very-small", "large"]);
+/// ```
+#[proc_macro_derive(ParamEnum, attributes(param))]
+pub fn derive_param_enum(item: TokenStream) -> TokenStream {
+    params::derive_enum(item.into()).into()
 }
 
 /// Makes a function with the argument `&Build<C>` the stage of the config `C`, which makes its realizations.

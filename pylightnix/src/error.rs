@@ -23,6 +23,8 @@ pub enum ErrorKind {
     Plan,
     /// The run does not give a run-time argument that a stage takes.
     Argument,
+    /// A parameter of an experiment has no valid value: see [`ParamSources`](crate::experiment::ParamSources).
+    Params,
     /// A plan depends on results that are not there yet: see [`Run`](crate::experiment::Run).
     Undecided,
     /// A matcher cannot choose.

@@ -68,13 +68,14 @@
 //! | [`plan`] | derivations ([`DRef`](plan::DRef)), [`instantiate`](plan::instantiate), targets, and the [matchers](plan::matcher) |
 //! | [`lens`] | a config's fields in a running stage ([`Build`](lens::Build)) and in a result ([`RRef`](lens::RRef)); artifacts and their [formats](lens::format) |
 //! | [`stages`] | ready-made stages: values of the program, files of this machine, files of servers, archives |
-//! | [`experiment`] | plans that depend on results: [`Run`](experiment::Run), which a plan is made with, and its [`Answers`](experiment::Answers) |
+//! | [`experiment`] | plans that depend on results: [`Run`](experiment::Run), which a plan is made with, and its [`Answers`](experiment::Answers); [parameters](experiment::Params) |
 //! | [`realize`] | runs and their options ([`Realize`](realize::Realize)), dry runs with reasons, observers, [stepping](realize::Stepping), acceptance of old results |
 //! | [`store`] | the [`Store`](store::Store) on disk: realizations, build records, archives; it knows bytes and references, nothing of stages |
 //! | [`config`] | references ([`DRefId`](config::DRefId), [`RRefId`](config::RRefId)) and the canonical JSON of configs |
 //!
-//! The macros are [`#[derive(Config)]`](derive@Config), [`#[stage]`](stage) and [`#[track]`](track), which offers the code of a
-//! helper to stages of other packages. Functions of this library return [`Error`]; stages may return any error.
+//! The macros are [`#[derive(Config)]`](derive@Config), [`#[stage]`](stage), [`#[track]`](track), which offers the code of a
+//! helper to stages of other packages, and for parameters of experiments [`#[derive(Params)]`](derive@Params) and
+//! [`#[derive(ParamEnum)]`](derive@ParamEnum). Functions of this library return [`Error`]; stages may return any error.
 //!
 //! # Features
 //!
@@ -154,6 +155,7 @@ pub use uuid;
 pub use error::{BoxError, Error, ErrorKind};
 pub use experiment::worker;
 // One `use` imports both the trait and its derive macro.
+pub use experiment::{ParamEnum, Params};
 pub use lens::Config;
 pub use pylightnix_macros::{stage, track};
 

@@ -11,7 +11,7 @@ pub use crate::lens::{Build, Config, Failure, Many, One, RRef, SelfRef, Try};
 pub use crate::plan::matcher::{self, Choice, Matcher};
 pub use crate::plan::{DRef, RefPath, Stage, Track, instantiate};
 
-pub use crate::experiment::Run;
+pub use crate::experiment::{ParamEnum, Params, Run};
 pub use crate::realize::Realize;
 pub use crate::store::Store;
 pub use crate::{stage, track};

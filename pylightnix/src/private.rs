@@ -1,10 +1,13 @@
 //! Items for generated code only. They may change in any version.
 
 use crate::config::{ConfigWriter, Fields, Name, StoredValue};
+use crate::experiment::{ParamEnum, ParamList, ParamValues, ParamVariant};
 use crate::lens::{self, Config, Omitted, Plain, SelfRef};
 use crate::plan::matcher::{Matcher, TakesMany, TakesOne};
 use crate::plan::{Stage, StageValue};
 use crate::{BoxError, Error, ErrorKind, Result};
+use serde::Serialize;
+use serde::de::DeserializeOwned;
 use std::fmt;
 
 /// The whole library, for the option `crate = path` of the macros.
@@ -358,5 +361,116 @@ pub trait StageResult<C> {
 impl<C, T: StageValue<C>, E: Into<BoxError>> StageResult<C> for Result<T, E> {
     fn finish(self) -> Result<(), BoxError> {
         self.map(drop).map_err(Into::into)
+    }
+}
+
+/// The operations of generated code on a parameter of an experiment. `Via` is always inferred, as in [`PlainField`].
+#[diagnostic::on_unimplemented(
+    message = "`{Self}` cannot be a parameter",
+    label = "not the type of a parameter",
+    note = "parameters are `Serialize + DeserializeOwned + 'static`: put `#[derive(Serialize, Deserialize)]` on the type",
+    note = "mark a struct that derives `Params` with `#[param(nested)]`"
+)]
+pub trait ParamField<Via>: Sized {
+    /// Adds the parameter to a list.
+    fn declare(
+        list: &mut ParamList,
+        key: &str,
+        doc: &str,
+        type_name: &str,
+        default: Option<fn() -> Self>,
+        variants: Vec<ParamVariant>,
+    );
+
+    /// Reads the value.
+    fn read(values: &ParamValues<'_>, key: &str) -> Result<Self>;
+}
+
+#[diagnostic::do_not_recommend]
+impl<T: Serialize + DeserializeOwned + 'static> ParamField<IsPlain> for T {
+    fn declare(
+        list: &mut ParamList,
+        key: &str,
+        doc: &str,
+        type_name: &str,
+        default: Option<fn() -> Self>,
+        variants: Vec<ParamVariant>,
+    ) {
+        list.declare(key, doc, type_name, default, variants);
+    }
+
+    fn read(values: &ParamValues<'_>, key: &str) -> Result<Self> {
+        values.value(key)
+    }
+}
+
+#[diagnostic::do_not_recommend]
+impl<T: Never> ParamField<IsNever> for T {
+    fn declare(
+        _: &mut ParamList,
+        _: &str,
+        _: &str,
+        _: &str,
+        _: Option<fn() -> Self>,
+        _: Vec<ParamVariant>,
+    ) {
+        T::never()
+    }
+
+    fn read(_: &ParamValues<'_>, _: &str) -> Result<Self> {
+        T::never()
+    }
+}
+
+/// The type of a parameter. The compiler resolves `variants` to the inherent function if `T` is a [`ParamEnum`], else to that of
+/// [`NoVariants`].
+pub struct VariantsOf<T>(PhantomData<T>);
+
+impl<T> fmt::Debug for VariantsOf<T> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("VariantsOf").finish_non_exhaustive()
+    }
+}
+
+impl<T: ParamEnum> VariantsOf<T> {
+    /// Returns the values that the parameter may have.
+    pub fn variants() -> Vec<ParamVariant> {
+        T::variants()
+    }
+}
+
+/// The fallback for a type whose values have no names.
+pub trait NoVariants {
+    /// Returns nothing.
+    fn variants() -> Vec<ParamVariant> {
+        Vec::new()
+    }
+}
+
+impl<T> NoVariants for VariantsOf<T> {}
+
+/// A type whose variants have the names that `serde` writes.
+#[diagnostic::on_unimplemented(
+    message = "the variants of `{Self}` have no names",
+    label = "not named",
+    note = "the names are those that `serde` writes: put `#[derive(Serialize, Deserialize)]` on the enum"
+)]
+pub trait Named {
+    /// Returns the JSON of a value.
+    fn json(&self) -> serde_json::Result<serde_json::Value>;
+}
+
+#[diagnostic::do_not_recommend]
+impl<T: Serialize> Named for T {
+    fn json(&self) -> serde_json::Result<serde_json::Value> {
+        serde_json::to_value(self)
+    }
+}
+
+/// Returns a variant with the name that its type writes; `None` for one that is never written.
+pub fn param_variant<T: Named>(variant: &T, doc: &str) -> Option<ParamVariant> {
+    match variant.json() {
+        Ok(serde_json::Value::String(name)) => Some(ParamVariant::new(name, doc)),
+        _ => None,
     }
 }

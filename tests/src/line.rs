@@ -19,7 +19,7 @@ pub struct Line {
 }
 
 /// The result of a command, with the paths of this run replaced by placeholders.
-#[derive(Debug)]
+#[derive(Debug, PartialEq, Eq)]
 pub struct Said {
     /// The exit code.
     pub code: i32,

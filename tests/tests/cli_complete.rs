@@ -78,6 +78,33 @@ fn targets_and_stages() {
 }
 
 #[test]
+fn parameters_and_their_values() {
+    const TUNED: &str = env!("CARGO_BIN_EXE_tuned");
+    let line = Line::empty(TUNED);
+    let offer = |words: &str| offered(&line, TUNED, words);
+    assert_eq!(offer("tuned run --set cl"), ["clusters="]);
+    assert_eq!(
+        offer("tuned plan --set train."),
+        ["train.rate=", "train.model=", "train.title="]
+    );
+    assert_eq!(
+        offer("tuned run --set train.m"),
+        ["train.model=small", "train.model=very-large"]
+    );
+    assert_eq!(
+        offer("tuned run --set=train.model="),
+        ["--set=train.model=small", "--set=train.model=very-large"]
+    );
+    assert_eq!(
+        offer("tuned run --sweep=train.model=small,v"),
+        ["--sweep=train.model=small,very-large"]
+    );
+    let file = line.folder.path().join("params.toml");
+    std::fs::write(file, "[profile.quick]\n[profile.slow]\n").unwrap();
+    assert_eq!(offer("tuned run --profile q"), ["quick"]);
+}
+
+#[test]
 fn other_shells_have_scripts() {
     let line = Line::empty(STORE);
     assert!(line.out("completions zsh").contains("#compdef pylightnix"));

@@ -20,6 +20,7 @@ use tests::line::Line;
 
 const STORE: &str = env!("CARGO_BIN_EXE_store-cli");
 const EXPERIMENT: &str = env!("CARGO_BIN_EXE_experiment");
+const TUNED: &str = env!("CARGO_BIN_EXE_tuned");
 const EDITED: &str = env!("CARGO_BIN_EXE_edited");
 
 /// Collects the paths in a JSON value, each with the types of its values. All items of a list have the same path.
@@ -101,6 +102,7 @@ fn no_key_goes() {
         "link mean folder --derivation",
         "rm plot@1 --dry-run",
         "gc --dry-run",
+        "params diff mean@2 mean",
     ] {
         ask_store(arguments);
     }
@@ -149,6 +151,16 @@ fn no_key_goes() {
     let without = ["", "cat", "completions", "man", "help"];
     for name in names.filter(|name| !without.contains(name)) {
         assert!(asked.contains(name), "`{name}` is not asked");
+    }
+    let tuned = Line::empty(TUNED);
+    assert_eq!(tuned.say("run --quiet --set threads=2").code, 0);
+    assert_eq!(tuned.say("run --quiet --set clusters=2").code, 0);
+    for arguments in [
+        "params --set threads=2",
+        "params diff report@2 report",
+        "show fit",
+    ] {
+        ask(&tuned, arguments, &mut shown);
     }
     let edited = Line::empty(EDITED);
     assert_eq!(edited.say("run --quiet").code, 0);

@@ -33,9 +33,12 @@ const MAY_USE: &[(&str, &[&str])] = &[
         "prelude",
         &["store", "lens", "plan", "realize", "experiment"],
     ),
-    ("private", &["config", "lens", "plan"]),
+    ("private", &["config", "lens", "plan", "experiment"]),
     // The interface for the command line, a crate above all of these.
-    ("internal", &["config", "lens", "plan", "store"]),
+    (
+        "internal",
+        &["config", "lens", "plan", "store", "experiment"],
+    ),
     ("error", &[]),
 ];
 
@@ -55,7 +58,8 @@ const COMMAND_LINE: &[(&str, &[&str])] = &[
     ("progress", &[]),
     ("journal", &["progress"]),
     ("complete", &["text"]),
-    ("experiment", &["exit"]),
+    ("params", &["complete"]),
+    ("experiment", &["exit", "params"]),
     ("table", &["session"]),
     (
         "session",
@@ -63,6 +67,7 @@ const COMMAND_LINE: &[(&str, &[&str])] = &[
     ),
     ("stages", &["exit", "experiment", "session"]),
     ("forced", &["exit", "stages"]),
+    ("effects", &["exit", "experiment", "params"]),
     ("watch", &["exit", "progress", "session"]),
     ("follow", &["exit", "out", "progress", "session"]),
     ("depends", &["draw", "exit", "experiment", "stages", "text"]),
@@ -72,6 +77,7 @@ const COMMAND_LINE: &[(&str, &[&str])] = &[
             "complete",
             "depends",
             "draw",
+            "effects",
             "exit",
             "experiment",
             "follow",
@@ -79,6 +85,7 @@ const COMMAND_LINE: &[(&str, &[&str])] = &[
             "journal",
             "json",
             "out",
+            "params",
             "picture",
             "progress",
             "session",
@@ -91,7 +98,14 @@ const COMMAND_LINE: &[(&str, &[&str])] = &[
     ),
     (
         "app",
-        &["commands", "complete", "exit", "experiment", "session"],
+        &[
+            "commands",
+            "complete",
+            "exit",
+            "experiment",
+            "params",
+            "session",
+        ],
     ),
 ];
 

@@ -4,7 +4,7 @@
 #[test]
 fn messages() {
     let cases = trybuild::TestCases::new();
-    for area in ["config", "stage", "lens", "matcher", "plan"] {
+    for area in ["config", "stage", "lens", "matcher", "params", "plan"] {
         cases.compile_fail(format!("tests/ui/{area}/fail/*.rs"));
     }
 }

@@ -12,15 +12,16 @@ use crate::commands::{Command, PlanCommand, Run as RunCommand};
 use crate::complete;
 use crate::exit::{CommandError, CommandResult, Exit};
 use crate::experiment::{Configure, Experiment, MakeTarget};
+use crate::params::GivenParams;
 use crate::session::{CommonOptions, Session, style};
 use pylightnix::BoxError;
-use pylightnix::experiment::{Run, WorkerRun};
+use pylightnix::experiment::{ParamList, Params, Run, WorkerRun};
 use pylightnix::plan::{AnyDRef, Target};
 use pylightnix::realize::Realize;
 
 /// The commands that need the plan, and so take the program's own arguments.
-const WITH_PLAN: [&str; 8] = [
-    "run", "plan", "accept", "replan", "graph", "why", "roots", "gc",
+const WITH_PLAN: [&str; 9] = [
+    "run", "plan", "accept", "replan", "graph", "why", "roots", "gc", "params",
 ];
 
 /// The command line of a program with an experiment: `run`, `plan`, and all that `pylightnix` can do with its store. Without
@@ -79,6 +80,49 @@ where
 {
     let made = move |_: &NoArgs, run: &Run<'static>| experiment(run).map_err(Into::into);
     App::new().target_with("", made).main()
+}
+
+/// The command line of a program with parameters: as [`main_with`], for a function that is given its parameters too, a struct that
+/// derives [`Params`](derive@pylightnix::Params).
+///
+/// `run --set train.rate=0.1 --profile quick` sets some of them, `--sweep train.rate=0.1,0.01` plans the target for each value, and
+/// the command `params` says what they are and from where each value comes. See [`ParamSources`](pylightnix::experiment::ParamSources)
+/// for the rest.
+///
+/// ```no_run,standalone_crate
+/// use pylightnix::prelude::*;
+/// use std::process::ExitCode;
+/// # #[derive(Config)] struct Model { rate: f64 }
+/// # #[stage] fn model(b: &Build<Model>) -> Result<()> { Ok(()) }
+///
+/// #[derive(Params)]
+/// struct Settings {
+///     /// The learning rate
+///     #[param(default = 0.1)]
+///     rate: f64,
+/// }
+///
+/// fn experiment(_: &Run<'_>, settings: Settings) -> Result<DRef<Model>> {
+///     Ok(instantiate(Model::new(settings.rate))?)
+/// }
+///
+/// fn main() -> ExitCode {
+///     pylightnix_cli::main_with_params(experiment)
+/// }
+/// ```
+pub fn main_with_params<P, T, E>(
+    experiment: impl Fn(&Run<'static>, P) -> Result<T, E> + 'static,
+) -> ExitCode
+where
+    P: Params,
+    T: Target,
+    E: Into<BoxError>,
+{
+    let made = move |_: &NoArgs, run: &Run<'static>| {
+        let params = run.params()?;
+        experiment(run, params).map_err(Into::into)
+    };
+    App::new().params::<P>().target_with("", made).main()
 }
 
 /// Runs the program `pylightnix`, with the commands that need only a store.
@@ -159,7 +203,8 @@ impl Args for NoArgs {
 /// }
 /// ```
 ///
-/// Arguments of the program cannot have names that the command line uses itself, such as `--jobs` and `--store`.
+/// Arguments of the program cannot have names that the command line uses itself, such as `--jobs` and `--store`, and with
+/// [parameters](App::params) `--set`.
 /// A struct that derives [`clap::Args`] needs no `#[command(..)]` of its own; `clap` is
 /// [re-exported](crate::clap), so that versions agree.
 #[must_use = "nothing happens before `main`"]
@@ -167,7 +212,11 @@ pub struct App<A = NoArgs> {
     about: Option<String>,
     targets: Vec<(String, Make<A>)>,
     configure: Option<SetUp<A>>,
+    params: Option<ParamList>,
 }
+
+/// What a command line says: the options of all commands, the program's own arguments, its parameters, and the command.
+type GivenLine<A> = (CommonOptions, A, Option<GivenParams>, PlanCommand);
 
 type Make<A> = Box<dyn Fn(&A, &Run<'static>) -> Result<Vec<AnyDRef>, BoxError>>;
 type SetUp<A> = Box<dyn Fn(&A, Realize<'static>) -> Realize<'static>>;
@@ -184,6 +233,7 @@ impl App {
             about: None,
             targets: Vec::new(),
             configure: None,
+            params: None,
         }
     }
 }
@@ -198,6 +248,39 @@ impl<A: Args + 'static> App<A> {
     /// Sets the description of the program at the top of its help.
     pub fn about(mut self, text: &str) -> Self {
         self.about = Some(text.to_owned());
+        self
+    }
+
+    /// Declares the parameters of the experiment, a struct that derives [`Params`](derive@pylightnix::Params), which the functions of
+    /// targets ask the run for: [`Run::params`]. The commands that need the plan get the options `--set`, `--sweep`, `--params` and
+    /// `--profile`, and completion, help and the command `params` know the parameters.
+    ///
+    /// ```no_run,standalone_crate
+    /// use pylightnix::prelude::*;
+    /// use pylightnix_cli::App;
+    /// use std::process::ExitCode;
+    /// # #[derive(Config)] pub struct Train { pub rate: f64 }
+    /// # #[stage] fn train(b: &Build<Train>) -> Result<()> { Ok(()) }
+    ///
+    /// #[derive(Params)]
+    /// struct Settings {
+    ///     /// The learning rate
+    ///     #[param(default = 0.1)]
+    ///     rate: f64,
+    /// }
+    ///
+    /// fn main() -> ExitCode {
+    ///     App::new()
+    ///         .params::<Settings>()
+    ///         .target_with("model", |_, run| {
+    ///             let settings: Settings = run.params()?;
+    ///             Ok(instantiate(Train::new(settings.rate))?)
+    ///         })
+    ///         .main() // `.. run --set rate=0.5`
+    /// }
+    /// ```
+    pub fn params<P: Params>(mut self) -> Self {
+        self.params = Some(ParamList::of::<P>());
         self
     }
 
@@ -276,8 +359,9 @@ impl<A: Args + 'static> App<A> {
         let command = self.command();
         let matches = self.command().get_matches();
         match self.read(&matches) {
-            Ok((common, mine, chosen)) => {
-                let session = Session::new(&common, Some(self.experiment(mine)), command);
+            Ok((common, mine, params, chosen)) => {
+                let experiment = self.experiment(mine, params);
+                let session = Session::new(&common, Some(experiment), command);
                 finish(&session, chosen.run(&session))
             }
             Err(error) => error.exit(),
@@ -286,10 +370,10 @@ impl<A: Args + 'static> App<A> {
 
     /// Runs stages for the process of a run, which was given the same arguments.
     fn work(self, worker: WorkerRun) -> ExitCode {
-        let Ok((_, mine, command)) = self.read(&self.command().get_matches()) else {
+        let Ok((_, mine, params, command)) = self.read(&self.command().get_matches()) else {
             return ExitCode::FAILURE;
         };
-        let experiment = self.experiment(mine);
+        let experiment = self.experiment(mine, params);
         let configure = |run| experiment.configured(run);
         let plan = |run: &Run<'static>| experiment.for_worker(run, command.targets());
         match worker.serve_with(configure, plan) {
@@ -304,21 +388,25 @@ impl<A: Args + 'static> App<A> {
         let mut command = base(program()).subcommand_negates_reqs(true);
         command = PlanCommand::augment_subcommands(command);
         // Without a command, the program runs, with the options of `run`.
-        command = A::augment_args(RunCommand::augment_options(command));
+        command = A::augment_args(self.with_params(RunCommand::augment_options(command)));
         for name in WITH_PLAN {
             command = command.mut_subcommand(name, |command| {
                 // `augment_args` would replace these by the documentation of `A`.
                 let about = command.get_about().cloned();
                 let long = command.get_long_about().cloned();
-                let command =
-                    A::augment_args(command).mut_args(|arg| match arg.get_id().as_str() {
-                        "targets" => arg.add(complete::targets(self.names())),
-                        _ => arg,
-                    });
+                let command = A::augment_args(self.with_params(command));
+                let command = command.mut_args(|arg| match arg.get_id().as_str() {
+                    "targets" => arg.add(complete::targets(self.names())),
+                    _ => arg,
+                });
                 command
                     .about(about.unwrap_or_default())
                     .long_about(long.unwrap_or_default())
             });
+        }
+        if let Some(list) = &self.params {
+            let listed = |command| GivenParams::list_in_help(command, list);
+            command = command.mut_subcommand("params", listed);
         }
         let command = command.mut_subcommands(named_as_called);
         let about = self.about.as_deref();
@@ -327,20 +415,30 @@ impl<A: Args + 'static> App<A> {
         introduced(command, about, PLAN_EXAMPLES)
     }
 
+    /// Adds the options that set parameters, if the program declares some.
+    fn with_params(&self, command: Clap) -> Clap {
+        match &self.params {
+            Some(list) => GivenParams::augment(command, list),
+            None => command,
+        }
+    }
+
     fn names(&self) -> Vec<String> {
         self.targets.iter().map(|(name, _)| name.clone()).collect()
     }
 
-    fn read(&self, matches: &ArgMatches) -> Result<(CommonOptions, A, PlanCommand), clap::Error> {
+    fn read(&self, matches: &ArgMatches) -> Result<GivenLine<A>, clap::Error> {
         let common = CommonOptions::from_arg_matches(matches)?;
+        let params = |matches| {
+            let list = self.params.clone();
+            list.map(|list| GivenParams::read(list, matches))
+                .transpose()
+        };
         match matches.subcommand() {
             None => {
                 let mine = A::from_arg_matches(matches)?;
-                Ok((
-                    common,
-                    mine,
-                    PlanCommand::Run(RunCommand::from_options(matches)?),
-                ))
+                let run = PlanCommand::Run(RunCommand::from_options(matches)?);
+                Ok((common, mine, params(matches)?, run))
             }
             Some((name, inside)) => {
                 self.refuse_lost(matches, name)?;
@@ -351,7 +449,8 @@ impl<A: Args + 'static> App<A> {
                     matches
                 };
                 let mine = A::from_arg_matches(with)?;
-                Ok((common, mine, PlanCommand::from_arg_matches(matches)?))
+                let command = PlanCommand::from_arg_matches(matches)?;
+                Ok((common, mine, params(with)?, command))
             }
         }
     }
@@ -381,7 +480,7 @@ impl<A: Args + 'static> App<A> {
         }
     }
 
-    fn experiment(self, mine: A) -> Experiment {
+    fn experiment(self, mine: A, params: Option<GivenParams>) -> Experiment {
         let mine = Rc::new(mine);
         let targets = self.targets.into_iter().map(|(name, make)| {
             let mine = mine.clone();
@@ -395,7 +494,7 @@ impl<A: Args + 'static> App<A> {
             }
             None => None,
         };
-        Experiment::new(program(), targets.collect(), configure)
+        Experiment::new(program(), targets.collect(), configure, params)
     }
 }
 
@@ -454,7 +553,7 @@ fn introduced(command: Clap, about: &str, examples: &[(&str, &str)]) -> Clap {
         "A REF is a name (`train`, or `train@2` for the second newest), the beginning of a reference as `list` prints it, a \
          path into the store, or a link to a result.\n\n\
          The exit status is 0 on success; 1 if a stage failed, a check found faults, nothing matches or something \
-         was refused; 2 if the command line is not valid; 3 if the store does not exist or cannot be used; \
+         was refused; 2 if the command line or a parameter is not valid; 3 if the store does not exist or cannot be used; \
          and 130 if the command was cancelled.\n\n\
          Examples:{examples}"
     );

@@ -13,7 +13,7 @@ pub(crate) enum Exit {
     Done = 0,
     /// A stage failed, a check found faults, nothing matches, or something was refused.
     Failed = 1,
-    /// The command line is not valid; clap uses the same code.
+    /// The command line or a parameter is not valid; clap uses the same code.
     Usage = 2,
     /// The store does not exist, or cannot be used.
     NoStore = 3,
@@ -50,6 +50,11 @@ impl CommandError {
     pub(crate) fn exit(&self) -> Exit {
         match self {
             CommandError::Error(error) if error.kind() == ErrorKind::Cancelled => Exit::Cancelled,
+            CommandError::Error(error) | CommandError::Run(error, _)
+                if error.kind() == ErrorKind::Params =>
+            {
+                Exit::Usage
+            }
             CommandError::Error(_) | CommandError::Run(..) => Exit::Failed,
             CommandError::Store(_) => Exit::NoStore,
             CommandError::Usage(_) => Exit::Usage,

@@ -1,7 +1,9 @@
 //! The targets and the plan of a user's program.
 
 use crate::exit::{CommandError, CommandResult};
-use pylightnix::experiment::Run;
+use crate::params::{GivenParams, Point};
+use once_cell::unsync::OnceCell;
+use pylightnix::experiment::{Answers, ParamSources, ResolvedParams, Run};
 use pylightnix::plan::AnyDRef;
 use pylightnix::realize::Realize;
 use pylightnix::{BoxError, Error, ErrorKind};
@@ -17,6 +19,10 @@ pub(crate) struct Experiment {
     program: String,
     targets: Vec<(String, MakeTarget)>,
     configure: Option<Configure>,
+    /// The parameters, if the program declares them.
+    params: Option<GivenParams>,
+    /// The points of a sweep over them.
+    points: OnceCell<Vec<Point>>,
 }
 
 /// The plan of some targets.
@@ -24,6 +30,10 @@ pub(crate) struct Experiment {
 pub(crate) struct MadePlan {
     /// The stages of the targets; none of a target that is not decided.
     pub(crate) stages: Vec<AnyDRef>,
+    /// For each of these stages, the name of its target, with the label of a point of a sweep.
+    pub(crate) targets: Vec<String>,
+    /// The parameters of each target that asked for them.
+    pub(crate) params: Vec<(String, ResolvedParams)>,
     /// The stages that were asked for while the plan was made.
     pub(crate) asked: Vec<AnyDRef>,
     /// Why a target is not decided.
@@ -35,12 +45,29 @@ impl Experiment {
         program: String,
         targets: Vec<(String, MakeTarget)>,
         configure: Option<Configure>,
+        params: Option<GivenParams>,
     ) -> Self {
         Experiment {
             program,
             targets,
             configure,
+            params,
+            points: OnceCell::new(),
         }
+    }
+
+    /// Returns the parameters, if the program declares them.
+    pub(crate) fn params(&self) -> Option<&GivenParams> {
+        self.params.as_ref()
+    }
+
+    /// Returns the points of a sweep over the parameters: a single one without a sweep, and none if the program declares none.
+    pub(crate) fn points(&self) -> CommandResult<&[Point]> {
+        let points = self.points.get_or_try_init(|| match &self.params {
+            Some(params) => params.points(),
+            None => Ok(Vec::new()),
+        })?;
+        Ok(points)
     }
 
     /// Returns the name of the program.
@@ -61,8 +88,14 @@ impl Experiment {
         }
     }
 
-    /// Makes the plan of these targets; without names, of the first target.
+    /// Makes the plan of these targets, for each point of a sweep; without names, of the first target.
     pub(crate) fn plan(&self, run: &Run<'static>, names: &[String]) -> CommandResult<MadePlan> {
+        let points = match run.repeats() {
+            // The answers have the parameters.
+            true => &[],
+            false => self.points()?,
+        };
+        let answered = run.answers();
         let first = self.names().next().map(str::to_owned);
         let names = match names {
             [] => first.as_slice(),
@@ -73,14 +106,50 @@ impl Experiment {
             let Some((_, make)) = self.targets.iter().find(|(other, _)| other == name) else {
                 return Err(self.unknown(name));
             };
-            run.begin(name);
-            let made = make(run);
-            plan.asked.extend(run.asked());
-            match run.undecided() {
-                // Whatever the function made of that.
-                Some(error) => plan.undecided = plan.undecided.or(Some(error)),
-                None => plan.stages.extend(made.map_err(not_made)?),
+            if points.is_empty() {
+                for target in self.answered(name, &answered, run.repeats()) {
+                    plan.add(run, &target, make)?;
+                }
             }
+            for point in points {
+                run.take_params(point.sources.clone());
+                plan.add(run, &point.of(name), make)?;
+            }
+        }
+        Ok(plan)
+    }
+
+    /// Returns the names of the points of a target in the answers of an earlier run.
+    fn answered(&self, name: &str, answers: &Answers, repeats: bool) -> Vec<String> {
+        let is_target = |target: &str| self.names().any(|name| name == target);
+        let is_point = |target: &&str| match target.strip_prefix(name) {
+            Some(rest) => {
+                repeats && !is_target(target) && (name.is_empty() || rest.starts_with(' '))
+            }
+            None => false,
+        };
+        let points: Vec<String> = answers
+            .targets()
+            .filter(is_point)
+            .map(str::to_owned)
+            .collect();
+        match points.is_empty() {
+            true => vec![name.to_owned()],
+            false => points,
+        }
+    }
+
+    /// Makes the plan of these targets with other parameters, without a sweep.
+    pub(crate) fn plan_with(
+        &self,
+        run: &Run<'static>,
+        target: &str,
+        sources: ParamSources,
+    ) -> CommandResult<MadePlan> {
+        let mut plan = MadePlan::default();
+        if let Some((_, make)) = self.targets.iter().find(|(name, _)| name == target) {
+            run.take_params(sources);
+            plan.add(run, target, make)?;
         }
         Ok(plan)
     }
@@ -113,6 +182,38 @@ impl Experiment {
             false => format!("the targets are {}", there.join(", ")),
         };
         CommandError::Usage(format!("there is no target `{name}`\n  help: {there}"))
+    }
+}
+
+impl MadePlan {
+    /// Makes the plan of a target.
+    fn add(&mut self, run: &Run<'static>, target: &str, make: &MakeTarget) -> CommandResult<()> {
+        run.begin(target);
+        let made = make(run);
+        self.asked.extend(run.asked());
+        let params = run.resolved_params(target);
+        let params = params.map(|params| (target.to_owned(), params));
+        self.params.extend(params);
+        match run.undecided() {
+            // Whatever the function made of that.
+            Some(error) => self.undecided = self.undecided.take().or(Some(error)),
+            None => {
+                let made = made.map_err(not_made)?;
+                run.planned(&made);
+                self.stages.extend(made);
+            }
+        }
+        self.targets.resize(self.stages.len(), target.to_owned());
+        Ok(())
+    }
+
+    /// Adds the plan of other targets.
+    pub(crate) fn append(&mut self, other: MadePlan) {
+        self.stages.extend(other.stages);
+        self.targets.extend(other.targets);
+        self.params.extend(other.params);
+        self.asked.extend(other.asked);
+        self.undecided = self.undecided.take().or(other.undecided);
     }
 }
 

@@ -1,10 +1,10 @@
 //! The command line of [Pylightnix](pylightnix), for programs with an experiment and as the program `pylightnix`, which
 //! works on any store; and [`progress`], the progress display of runs.
 //!
-//! A program with one target calls [`main`]; a program with several targets or its own arguments uses [`App`].
+//! A program with one target calls [`main`], or with parameters [`main_with_params`]; a program with several targets or its own arguments uses [`App`].
 //!
 //! The exit code of a command is 0 on success, 1 if a stage failed, a check found faults, nothing matches
-//! or something was refused, 2 for a command line that is not valid, 3 if the store does not exist or cannot be
+//! or something was refused, 2 for a command line or a parameter that is not valid, 3 if the store does not exist or cannot be
 //! used, and 130 if the command was cancelled.
 
 #![warn(unreachable_pub)]
@@ -16,6 +16,7 @@ mod commands;
 mod complete;
 mod depends;
 pub mod draw;
+mod effects;
 mod exit;
 mod experiment;
 mod follow;
@@ -23,6 +24,7 @@ mod forced;
 mod journal;
 mod json;
 mod out;
+mod params;
 mod picture;
 pub mod progress;
 mod session;
@@ -35,7 +37,7 @@ mod watch;
 
 #[doc(hidden)]
 pub use app::store_main;
-pub use app::{App, NoArgs, main, main_with};
+pub use app::{App, NoArgs, main, main_with, main_with_params};
 pub use clap;
 pub use progress::{Progress, Show, failure_report};
 

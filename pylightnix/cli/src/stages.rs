@@ -7,7 +7,7 @@ use crate::experiment::{Experiment, MadePlan};
 use crate::session::Session;
 use pylightnix::Error;
 use pylightnix::config::DRefId;
-use pylightnix::experiment::Run;
+use pylightnix::experiment::{ResolvedParams, Run};
 use pylightnix::plan::AnyDRef;
 use pylightnix::realize::{Realize, Titles};
 use pylightnix::store::Store;
@@ -16,8 +16,10 @@ use pylightnix::store::Store;
 pub(crate) struct Stages {
     /// The selected stages; none of a target that is not decided.
     pub(crate) wanted: Vec<AnyDRef>,
-    /// For each selected stage, the target or stage that the command line names.
+    /// For each selected stage, the target or stage that the command line names; a target with the label of a point of a sweep.
     pub(crate) targets: Vec<String>,
+    /// The parameters of each target that asked for them.
+    pub(crate) params: Vec<(String, ResolvedParams)>,
     /// The stages that were asked for while the plan was made, and then the selected ones.
     pub(crate) whole: Vec<AnyDRef>,
     /// Why the plan is not decided.
@@ -59,39 +61,22 @@ impl Stages {
         words: &[String],
     ) -> CommandResult<Self> {
         let is_target = |word: &String| experiment.names().any(|name| name == word);
-        let mut all = MadePlan::default();
-        let mut plan = |words: &[String]| -> CommandResult<Vec<AnyDRef>> {
-            let made = experiment.plan(run, words)?;
-            all.asked.extend(made.asked);
-            all.undecided = all.undecided.take().or(made.undecided);
-            Ok(made.stages)
-        };
-        let mut wanted = Vec::new();
-        let mut targets: Vec<String> = Vec::new();
-        if words.is_empty() {
-            wanted = plan(words)?;
-            let first = experiment.names().next().unwrap_or_default();
-            targets.resize(wanted.len(), first.to_owned());
-        } else if words.iter().all(is_target) {
-            for word in words {
-                wanted.extend(plan(std::slice::from_ref(word))?);
-                targets.resize(wanted.len(), word.clone());
-            }
-        } else {
-            let names: Vec<String> = experiment.names().map(str::to_owned).collect();
-            let stages = plan(&names)?;
-            let whole = Stages::with(MadePlan {
-                stages,
-                asked: all.asked.clone(),
-                undecided: None,
-            })?;
-            for word in words {
-                match is_target(word) {
-                    true => {
-                        let made = experiment.plan(run, std::slice::from_ref(word))?;
-                        wanted.extend(made.stages);
-                    }
-                    false => wanted.extend(whole.like(word).map_err(|fault| match fault {
+        if words.is_empty() || words.iter().all(is_target) {
+            return Stages::with(experiment.plan(run, words)?);
+        }
+        let names: Vec<String> = experiment.names().map(str::to_owned).collect();
+        let mut all = experiment.plan(run, &names)?;
+        let whole = Stages::with(MadePlan {
+            stages: std::mem::take(&mut all.stages),
+            asked: all.asked.clone(),
+            ..MadePlan::default()
+        })?;
+        all.targets.clear();
+        for word in words {
+            match is_target(word) {
+                true => all.append(experiment.plan(run, std::slice::from_ref(word))?),
+                false => {
+                    let like = whole.like(word).map_err(|fault| match fault {
                         CommandError::Usage(text) => {
                             let there = names.iter().filter(|name| !name.is_empty());
                             let there: Vec<_> = there.map(String::as_str).collect();
@@ -104,16 +89,13 @@ impl Stages {
                             }
                         }
                         fault => fault,
-                    })?),
+                    })?;
+                    all.stages.extend(like);
+                    all.targets.resize(all.stages.len(), word.clone());
                 }
-                targets.resize(wanted.len(), word.clone());
             }
         }
-        let stages = Stages::with(MadePlan {
-            stages: wanted,
-            ..all
-        })?;
-        Ok(Stages { targets, ..stages })
+        Stages::with(all)
     }
 
     /// Returns the derivations in the plan of all targets, which has to be decided.
@@ -132,6 +114,8 @@ impl Stages {
     fn with(plan: MadePlan) -> CommandResult<Self> {
         let MadePlan {
             stages,
+            targets,
+            params,
             mut asked,
             undecided,
         } = plan;
@@ -141,7 +125,8 @@ impl Stages {
         let titles = Titles::of(&asked)?;
         Ok(Stages {
             wanted: stages,
-            targets: Vec::new(),
+            targets,
+            params,
             whole: asked,
             undecided,
             titles,

@@ -52,6 +52,11 @@ pub enum Answer {
         /// The tree digest of the contents.
         tree: String,
     },
+    /// For the parameters of the experiment.
+    Params {
+        /// The values, by the keys of the parameters.
+        values: BTreeMap<String, serde_json::Value>,
+    },
 }
 
 /// The realizations that were chosen for a stage.
@@ -100,6 +105,7 @@ impl Answer {
                 }
             }
             Answer::File { path, .. } => format!("the file {path}"),
+            Answer::Params { .. } => "the parameters".to_owned(),
         }
     }
 }

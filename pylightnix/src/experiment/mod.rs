@@ -46,9 +46,19 @@
 
 mod answers;
 mod evaluate;
+mod params;
 mod run;
 mod worker;
 
 pub use answers::{Answer, Answers, ChosenFor};
+pub use params::{
+    Origin, Param, ParamEnum, ParamList, ParamSources, ParamValues, ParamVariant, Params,
+    ResolvedParam, ResolvedParams,
+};
 pub use run::Run;
 pub use worker::{WorkerRun, worker};
+
+/// What the command line needs.
+pub(crate) mod internal {
+    pub use super::params::{ParamEffect, SweepPoint, sweep_points};
+}

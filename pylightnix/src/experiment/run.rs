@@ -1,15 +1,16 @@
 //! The run, as the function that makes its plan sees it.
 
 use std::cell::RefCell;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 use std::path::{Path, PathBuf};
 
-use super::{Answer, Answers, ChosenFor};
+use super::{Answer, Answers, ChosenFor, ParamList, ParamSources, Params, ResolvedParams};
 use crate::config::DRefId;
 use crate::plan::{AnyDRef, DRef, Target};
-use crate::realize::{Realize, Report};
+use crate::realize::{Realize, Report, StageParams};
 use crate::stages::{Imported, file, file_anew, imported, imported_from};
-use crate::store::Store;
+use crate::store::{GivenParams, Store};
 use crate::{Error, ErrorKind, Result};
 
 /// A run, while its plan is made. The function of an experiment may ask it for results on which the plan depends: see
@@ -51,6 +52,12 @@ struct State<'a> {
     unknown: Vec<String>,
     /// The sum of the totals of the questions.
     report: Report,
+    /// From where parameters take their values; `None` before the usual ones are read.
+    sources: Option<ParamSources>,
+    /// The parameters of each target that asked for them.
+    params: BTreeMap<String, ResolvedParams>,
+    /// The stages that were planned for each target.
+    planned: BTreeMap<String, Vec<AnyDRef>>,
 }
 
 impl<'a> Run<'a> {
@@ -88,6 +95,9 @@ impl<'a> Run<'a> {
                 stages: Vec::new(),
                 unknown: Vec::new(),
                 report: Report::default(),
+                sources: None,
+                params: BTreeMap::new(),
+                planned: BTreeMap::new(),
             }),
             tell: None,
         }
@@ -107,6 +117,82 @@ impl<'a> Run<'a> {
         state.asked = 0;
         state.stages.clear();
         state.unknown.clear();
+    }
+
+    /// Sets from where the parameters of the plans that are begun from now on take their values. Without it, those are
+    /// [the usual sources](ParamSources::usual).
+    pub fn take_params(&self, sources: ParamSources) {
+        self.state.borrow_mut().sources = Some(sources);
+    }
+
+    /// Returns the parameters of the experiment: a struct that derives [`Params`](derive@crate::Params). They are resolved once for a
+    /// target, and are an answer of the run.
+    ///
+    /// ```
+    /// use pylightnix::experiment::ParamSources;
+    /// use pylightnix::prelude::*;
+    ///
+    /// #[derive(Params)]
+    /// struct Settings {
+    ///     /// How many clusters to look for
+    ///     #[param(default = 3)]
+    ///     clusters: usize,
+    /// }
+    ///
+    /// fn experiment(run: &Run<'_>) -> Result<usize> {
+    ///     let settings: Settings = run.params()?;
+    ///     Ok(settings.clusters)
+    /// }
+    ///
+    /// # fn main() -> Result<()> {
+    /// # let folder = tempfile::tempdir()?;
+    /// let store = Store::open(folder.path().join("store"))?;
+    /// let run = Run::new(Realize::new(&store));
+    /// run.take_params(ParamSources::new().set("clusters", "4"));
+    /// assert_eq!(experiment(&run)?, 4);
+    /// assert_eq!(experiment(&Run::again(Realize::new(&store), run.answers()))?, 4);
+    /// # Ok(()) }
+    /// ```
+    ///
+    /// # Errors
+    /// As [`ParamSources::resolve`]; and without sources, as [`ParamSources::usual`].
+    pub fn params<P: Params>(&self) -> Result<P> {
+        let list = ParamList::of::<P>();
+        let mut state = self.state.borrow_mut();
+        let resolved = if let Some(answer) = state.repeated() {
+            let Answer::Params { values } = &answer else {
+                return Err(differs(&answer, PARAMS));
+            };
+            let resolved = ResolvedParams::answered(&list, values)
+                .ok_or_else(|| differs(&answer, "parameters of other names or types"))?;
+            state.asked += 1;
+            resolved
+        } else if self.mode == Mode::Repeating {
+            return Err(not_asked(PARAMS));
+        } else if self.mode == Mode::Working {
+            state.unknown = vec![PARAMS.to_owned()];
+            return Err(undecided(&state.unknown));
+        } else {
+            let resolved = state.sources()?.resolve_list(&list)?;
+            let values = resolved.values();
+            self.answered(&mut state, Answer::Params { values });
+            resolved
+        };
+        let params = resolved.read();
+        // Where they came from is known the first time.
+        let target = state.target.clone();
+        state.params.entry(target).or_insert(resolved);
+        params
+    }
+
+    /// Returns the parameters that a target was given, if it asked for them.
+    pub fn resolved_params(&self, target: &str) -> Option<ResolvedParams> {
+        self.state.borrow().params.get(target).cloned()
+    }
+
+    /// Returns whether the run gives the answers of an earlier one: see [`again`](Self::again).
+    pub fn repeats(&self) -> bool {
+        matches!(self.mode, Mode::Repeating | Mode::Working)
     }
 
     /// Returns the store of the run.
@@ -139,6 +225,8 @@ impl<'a> Run<'a> {
         }
         let output = match self.mode {
             Mode::Realizing => {
+                let params = StageParams::all(state.values_of(&state.target));
+                state.options.record_params(params);
                 let (output, report) = state.options.ask(target)?;
                 state.report.add(&report);
                 output
@@ -231,6 +319,16 @@ impl<'a> Run<'a> {
         state.asked += 1;
     }
 
+    /// Says what was planned for the target whose plan was [begun](Self::begin). In a run of several targets with other parameters,
+    /// the records of builds then tell those of the targets that a stage is for.
+    pub fn planned<T: Target + ?Sized>(&self, target: &T) {
+        let mut stages = Vec::new();
+        target.visit(&mut |dref| stages.push(dref.clone()));
+        let mut state = self.state.borrow_mut();
+        let name = state.target.clone();
+        state.planned.insert(name, stages);
+    }
+
     /// Returns the answers so far.
     pub fn answers(&self) -> Answers {
         self.state.borrow().answers.clone()
@@ -254,6 +352,8 @@ impl<'a> Run<'a> {
     /// As [`Realize::run`].
     pub fn finish<T: Target + ?Sized>(&self, target: &T) -> Result<(T::Output, Report)> {
         let mut state = self.state.borrow_mut();
+        let params = state.stage_params()?;
+        state.options.record_params(params);
         let (output, report) = state.options.answer_last(target)?;
         state.report.add(&report);
         Ok((output, state.report))
@@ -265,6 +365,35 @@ impl State<'_> {
     /// the run that is repeated.
     fn repeated(&self) -> Option<Answer> {
         self.answers.of(&self.target).get(self.asked).cloned()
+    }
+
+    /// Returns the values of the parameters of a target; none if it did not ask for them.
+    fn values_of(&self, target: &str) -> GivenParams {
+        let resolved = self.params.get(target);
+        resolved
+            .map(ResolvedParams::values)
+            .unwrap_or_default()
+            .into()
+    }
+
+    /// Returns the parameters that the records of the final plan tell.
+    fn stage_params(&self) -> Result<StageParams> {
+        let names = self.params.keys().chain(self.planned.keys());
+        let names: BTreeSet<&String> = names.collect();
+        let targets = names.into_iter().map(|name| {
+            let stages = self.planned.get(name).cloned().unwrap_or_default();
+            (self.values_of(name), stages)
+        });
+        StageParams::of_targets(&targets.collect::<Vec<_>>())
+    }
+
+    /// Returns from where parameters take their values.
+    fn sources(&mut self) -> Result<&ParamSources> {
+        let sources = match self.sources.take() {
+            Some(sources) => sources,
+            None => ParamSources::usual()?,
+        };
+        Ok(self.sources.insert(sources))
     }
 }
 
@@ -305,6 +434,9 @@ fn not_asked(asked: &str) -> Error {
     let message = format!("the plan differs: it asks for {asked}, for which it did not ask before");
     Error::new(ErrorKind::Plan, message).with_help(AGAIN)
 }
+
+/// What a question for parameters asks for, in messages.
+const PARAMS: &str = "the parameters";
 
 /// Advice for a plan that differs.
 const AGAIN: &str = "a plan has to be the same whenever it is made from the same answers: what it depends on beside its \

@@ -277,6 +277,8 @@ pub(crate) trait AnyNode: Any + Send + Sync {
     /// Calls `visit` for each dependency that the config owns.
     fn visit_deps(&self, visit: &mut dyn FnMut(&AnyDRef));
     fn omitted(&self) -> &Omitted;
+    /// Returns the values of the fields that are not part of the identity.
+    fn unhashed(&self) -> Result<Omitted>;
     /// Returns whether the types of the config's fields guarantee a lossless round trip through JSON.
     fn is_exact(&self) -> bool;
     /// Fails if the config does not survive a round trip through its JSON.
@@ -368,6 +370,10 @@ impl<C: Config> AnyNode for Node<C> {
 
     fn omitted(&self) -> &Omitted {
         self.derivation().omitted()
+    }
+
+    fn unhashed(&self) -> Result<Omitted> {
+        self.derivation().planned().unhashed()
     }
 
     fn is_exact(&self) -> bool {

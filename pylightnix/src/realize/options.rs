@@ -13,6 +13,7 @@ use super::report::titles::Titles;
 #[cfg(feature = "tracing")]
 use super::report::traced;
 use super::resources::units::{UnitNames, check_units};
+use super::stage_params::StageParams;
 use super::stop::cancel::Cancel;
 use crate::config::{DRefId, RRefId};
 use crate::plan::{Args, Counts, PlanGraph, RunArg};
@@ -55,6 +56,8 @@ pub struct Realize<'a> {
     pub(in crate::realize) counts: BTreeSet<Counts>,
     /// The choices that the run made before, for questions that were asked while its plan was made.
     pub(in crate::realize) given: AlreadyChosen,
+    /// The parameters that build records tell.
+    pub(in crate::realize) params: StageParams,
     /// Finds further stages to force in each plan.
     pub(in crate::realize) forced_in: Option<ForcedIn>,
     /// Realizations made by hand, which count as current in this run.
@@ -94,6 +97,7 @@ impl<'a> Realize<'a> {
             publishes: true,
             counts: BTreeSet::new(),
             given: AlreadyChosen::new(),
+            params: StageParams::default(),
             forced_in: None,
             by_hand: Vec::new(),
             resources: DeclaredResources::default(),

@@ -39,6 +39,8 @@ pub(crate) use object::code_list::{CodeItem, CodeList, hash_of, section};
 pub use object::context::Context;
 pub(crate) use object::environment::changes as environment_changes;
 pub use object::environment::{Environment, EnvironmentChange};
+pub(crate) use object::given_params::GivenParams;
+pub use object::given_params::ParamChange;
 pub use object::reads::{Read, Reads};
 pub use object::realization::Realization;
 pub use object::record::{Outcome, Record, RecordHead};

@@ -16,6 +16,7 @@ mod list;
 mod log;
 mod note;
 mod pack;
+mod params;
 mod path;
 mod plan;
 mod repair;
@@ -50,6 +51,7 @@ pub(crate) enum Command {
     Graph(graph::Graph),
     Runs(runs::Runs),
     Roots(roots::Roots),
+    Params(params::ParamsOf),
     Link(link::Link),
     Note(note::Note),
     Tag(note::Tag),
@@ -104,6 +106,7 @@ impl Command {
             Command::Graph(command) => command.run(session),
             Command::Runs(command) => command.run(session),
             Command::Roots(command) => command.run(session),
+            Command::Params(command) => command.run(session),
             Command::Link(command) => command.run(session),
             Command::Note(command) => command.run(session),
             Command::Tag(command) => command.run(session),

@@ -3,8 +3,10 @@
 use std::io::Write as _;
 
 use crate::complete;
+use crate::effects::{Effects, effects};
 use crate::exit::{CommandResult, Exit};
 use crate::forced::Forced;
+use crate::params::ShownParam;
 use crate::session::{Session, style};
 use crate::stages::{Stages, experiment_of, looking_with};
 use crate::table::{Cell, Column, Table};
@@ -42,14 +44,16 @@ impl Plan {
         let experiment = experiment_of(session)?;
         let store = session.store_or_new()?;
         let forced = Forced::new(&self.force);
-        let asked = looking_with(experiment, store, |run| {
-            let run = forced.set(run);
-            match self.trust_unknown {
-                true => run.trust_unknown(),
-                false => run,
-            }
-        });
-        let stages = Stages::of(experiment, &asked, &self.targets)?;
+        let looking = || {
+            looking_with(experiment, store, |run| {
+                let run = forced.set(run);
+                match self.trust_unknown {
+                    true => run.trust_unknown(),
+                    false => run,
+                }
+            })
+        };
+        let stages = Stages::of(experiment, &looking(), &self.targets)?;
         let mut run = experiment.configured(Realize::new(store));
         if self.trust_unknown {
             run = run.trust_unknown();
@@ -62,6 +66,7 @@ impl Plan {
         }
         let notes = run.code_notes(&stages.whole)?;
         let plan = run.explain(&stages.whole)?;
+        let params = changed(&stages, || effects(experiment, looking, &self.targets))?;
         session.print(&plan, |plan, out| {
             if let Some(results) = &notes.earlier {
                 writeln!(out, "{results}")?;
@@ -101,6 +106,12 @@ impl Plan {
             for line in of_code(&notes, plan) {
                 writeln!(out, "{line}")?;
             }
+            if !params.is_empty() {
+                writeln!(out, "parameters that do not have their default:")?;
+            }
+            for param in &params {
+                writeln!(out, "  {param}")?;
+            }
             writeln!(out, "{}", sum(plan))?;
             if let Some(error) = &stages.undecided {
                 writeln!(out, "{}", error.message())?;
@@ -118,6 +129,24 @@ impl Plan {
             },
         )
     }
+}
+
+/// Returns the parameters that have another value than their default, with what they change. Those that are not declared are known
+/// only as far as the plan asked for them.
+fn changed(
+    stages: &Stages,
+    effects: impl FnOnce() -> CommandResult<Effects>,
+) -> CommandResult<Vec<ShownParam>> {
+    let mut shown = ShownParam::of(stages.params.iter().map(|(_, params)| params));
+    shown.retain(|param| param.is_changed);
+    if shown.is_empty() {
+        return Ok(shown);
+    }
+    let mut effects = effects()?;
+    for param in &mut shown {
+        param.effect = effects.remove(&param.key);
+    }
+    Ok(shown)
 }
 
 /// Returns the lines about code that counts and is not seen, and about stages that reach most of their packages.

@@ -21,7 +21,7 @@ use pylightnix::experiment::{Answer, Answers, Run as Asked};
 use pylightnix::internal::is_refused_to_write;
 use pylightnix::lens::AnyRRef;
 use pylightnix::realize::{Cancel, Processes, Realize, Report};
-use pylightnix::store::{RootRun, RunRecord, TargetResults};
+use pylightnix::store::{RootRun, RunFolder, TargetResults};
 use pylightnix::{Error, ErrorKind};
 
 /// Realize the targets: reuse results in the store, build what is missing
@@ -157,9 +157,11 @@ impl Run {
 
     pub(crate) fn run(self, session: &Session) -> CommandResult {
         let experiment = experiment_of(session)?;
+        // A parameter that is not valid is told before anything else happens.
+        experiment.points()?;
         let store = session.store_or_new()?;
         if let Some(run) = &self.options.again {
-            return again(session, &store.run_named(run)?.record()?);
+            return again(session, experiment, &store.run_named(run)?);
         }
         // Checked before a run that may take hours; the number of links is not known before the plan is made.
         for path in self.options.links(1) {
@@ -235,15 +237,23 @@ impl Run {
 }
 
 /// Runs as an earlier run did, in a process of its own.
-fn again(session: &Session, record: &RunRecord) -> CommandResult {
+fn again(session: &Session, experiment: &Experiment, folder: &RunFolder) -> CommandResult {
+    let record = folder.record()?;
     let program = std::env::current_exe()?;
     let (_, arguments) = record
         .command
         .split_first()
         .unwrap_or((&record.program, &[]));
+    let mut arguments = arguments.to_vec();
+    if experiment.params().is_some() {
+        // A run that was killed before its plan was made may have left no answers.
+        let answers = folder.answers().ok();
+        let answers = answers.and_then(|text| serde_json::from_str(&text).ok());
+        arguments.extend(given(&answers.unwrap_or_default()));
+    }
     session.say(format_args!("{} {}", record.program, arguments.join(" ")));
     let mut command = Command::new(&program);
-    command.args(arguments).current_dir(&record.folder);
+    command.args(&arguments).current_dir(&record.folder);
     // The store that was named beside `--again`.
     if let Some(place) = session.place() {
         command.env("PYLIGHTNIX_ROOT", place.canonicalize()?);
@@ -261,6 +271,24 @@ fn again(session: &Session, record: &RunRecord) -> CommandResult {
         Some(130) => Exit::Cancelled,
         _ => Exit::Failed,
     })
+}
+
+/// Returns the options that set the parameters that all targets of a run were given alike: its file may be another one today. Those that
+/// differ were swept, which the arguments of the run say.
+fn given(answers: &Answers) -> Vec<String> {
+    let asked = answers.targets().flat_map(|target| answers.of(target));
+    let mut all = asked.filter_map(|answer| match answer {
+        Answer::Params { values } => Some(values),
+        _ => None,
+    });
+    let mut alike = all.next().cloned().unwrap_or_default();
+    for values in all {
+        alike.retain(|key, value| values.get(key) == Some(value));
+    }
+    let set = alike
+        .iter()
+        .map(|(key, value)| format!("--set={key}={value}"));
+    set.collect()
 }
 
 /// Keeps the results from garbage collection.

@@ -105,6 +105,7 @@ struct BuildRow<'a> {
     environment: Option<&'a Environment>,
     reads: Option<&'a Reads>,
     carried: Option<&'a Carried>,
+    params: &'a BTreeMap<String, serde_json::Value>,
     omitted: &'a BTreeMap<String, serde_json::Value>,
     log: Option<PathBuf>,
 }
@@ -240,6 +241,7 @@ impl Page<'_> {
             environment: build.environment.as_deref(),
             reads: build.reads.as_ref(),
             carried: build.carried.as_ref(),
+            params: &build.params,
             omitted: &build.omitted,
             log: self.store.log_of(&self.realization.id, build),
         }
@@ -459,6 +461,14 @@ impl Page<'_> {
             }
             if let Some(environment) = &build.environment {
                 more.push(visible::line(&environment.to_string()).into_owned());
+            }
+            if !build.params.is_empty() {
+                let params = build.params.iter();
+                let params: Vec<_> = params
+                    .map(|(key, value)| format!("{key}={value}"))
+                    .collect();
+                let text = format!("parameters {}", params.join(" "));
+                more.push(visible::line(&text).into_owned());
             }
             if !build.command.is_empty() {
                 more.push(visible::line(&build.command.join(" ")).into_owned());

@@ -14,6 +14,7 @@ use crate::realize::report::taken::Taken;
 use crate::realize::report::titles::Titles;
 use crate::realize::report::totals::Report;
 use crate::realize::run::run_plan::run_plan;
+use crate::realize::stage_params::StageParams;
 use crate::store::Store;
 use crate::{Error, ErrorKind, Result};
 
@@ -121,6 +122,11 @@ impl Realize<'_> {
         if let Some(processes) = &self.processes {
             processes.answered(target, answer);
         }
+    }
+
+    /// Sets the parameters that the records of the next builds tell.
+    pub(crate) fn record_params(&mut self, params: StageParams) {
+        self.params = params;
     }
 
     fn keep(&mut self, dref: &DRefId, taken: Taken) {

@@ -342,6 +342,7 @@ impl BuildRuns<'_> {
         }
         record.omitted = node.omitted().clone();
         record.choices = self.choices.clone();
+        record.params = self.options.params.of(&self.request.dref);
         (record.index, record.of) = (Some(index), Some(self.of));
         Ok((draft, record, result))
     }

@@ -12,6 +12,7 @@ use crate::store::object::carried::{self, Carried};
 use crate::store::object::choice::{RecordedChoice, understood};
 use crate::store::object::commit;
 use crate::store::object::environment::{self, Environment, EnvironmentChange};
+use crate::store::object::given_params::{self, GivenParams, ParamChange};
 use crate::store::object::reads::{self, Reads};
 use crate::store::object::uncommitted::Uncommitted;
 
@@ -116,6 +117,15 @@ pub struct BuildRecord {
         deserialize_with = "carried::understood"
     )]
     pub carried: Option<Carried>,
+    /// The values of the parameters that the experiment was given, by their keys; of a stage that targets with other parameters share,
+    /// those that are alike for all of them. Empty for anything but a run, and in records of earlier versions.
+    #[serde(
+        default,
+        skip_serializing_if = "given_params::is_empty",
+        serialize_with = "given_params::write",
+        deserialize_with = "given_params::understood"
+    )]
+    pub params: Arc<BTreeMap<String, serde_json::Value>>,
     /// What this record attaches to the realization, if it is none of a build, import or acceptance. Such a record is in no list of
     /// builds.
     #[serde(
@@ -168,6 +178,7 @@ impl BuildRecord {
             environment: None,
             reads: None,
             carried: None,
+            params: GivenParams::default(),
             attached: None,
         }
     }
@@ -204,6 +215,21 @@ impl BuildRecord {
     /// ```
     pub fn environment_changes(&self, new: &BuildRecord) -> Vec<EnvironmentChange> {
         environment::changes(&self.environment_values(), &new.environment_values())
+    }
+
+    /// Returns how the parameters of a later build differ from those of this one.
+    ///
+    /// ```
+    /// use pylightnix::store::{BuildKind, BuildRecord};
+    /// use std::collections::BTreeMap;
+    ///
+    /// let (mut old, mut new) = (BuildRecord::now(BuildKind::Build), BuildRecord::now(BuildKind::Build));
+    /// old.params = BTreeMap::from([("rate".to_owned(), 0.1.into())]).into();
+    /// new.params = BTreeMap::from([("rate".to_owned(), 0.5.into())]).into();
+    /// assert_eq!(old.param_changes(&new)[0].to_string(), "rate 0.1 -> 0.5");
+    /// ```
+    pub fn param_changes(&self, new: &BuildRecord) -> Vec<ParamChange> {
+        given_params::changes(&self.params, &new.params)
     }
 
     /// Returns what is known of the environment, by name.

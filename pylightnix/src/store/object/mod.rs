@@ -14,6 +14,7 @@ pub(in crate::store) mod commit;
 pub(in crate::store) mod context;
 pub(in crate::store) mod cpu;
 pub(in crate::store) mod environment;
+pub(in crate::store) mod given_params;
 pub(in crate::store) mod paths;
 pub(in crate::store) mod promised;
 pub(in crate::store) mod reads;

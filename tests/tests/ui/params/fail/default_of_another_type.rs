@@ -1,0 +1,9 @@
+use pylightnix::prelude::*;
+
+#[derive(Params)]
+struct Settings {
+    #[param(default = "three")]
+    clusters: usize,
+}
+
+fn main() {}

@@ -1,0 +1,9 @@
+use pylightnix::prelude::*;
+
+#[derive(Params)]
+#[param(default)]
+struct Settings {
+    clusters: usize,
+}
+
+fn main() {}

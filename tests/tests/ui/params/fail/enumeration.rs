@@ -1,0 +1,9 @@
+use pylightnix::prelude::*;
+
+#[derive(Params)]
+enum Model {
+    Small,
+    Large,
+}
+
+fn main() {}

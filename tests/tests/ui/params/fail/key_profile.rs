@@ -1,0 +1,8 @@
+use pylightnix::prelude::*;
+
+#[derive(Params)]
+struct Settings {
+    profile: String,
+}
+
+fn main() {}

@@ -1,0 +1,8 @@
+use pylightnix::prelude::*;
+
+#[derive(Params)]
+struct Settings<'a> {
+    name: &'a str,
+}
+
+fn main() {}

@@ -1,0 +1,14 @@
+use pylightnix::prelude::*;
+
+#[derive(Params)]
+struct Settings {
+    train: Train,
+}
+
+#[derive(Params)]
+struct Train {
+    #[param(default = 0.1)]
+    rate: f64,
+}
+
+fn main() {}

@@ -1,0 +1,6 @@
+use pylightnix::prelude::*;
+
+#[derive(Params)]
+struct Settings(f64);
+
+fn main() {}

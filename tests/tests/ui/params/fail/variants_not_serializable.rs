@@ -1,0 +1,8 @@
+use pylightnix::prelude::*;
+
+#[derive(ParamEnum)]
+enum Model {
+    Small,
+}
+
+fn main() {}

@@ -1,0 +1,8 @@
+use pylightnix::prelude::*;
+
+#[derive(ParamEnum)]
+struct Settings {
+    rate: f64,
+}
+
+fn main() {}
