@@ -48,20 +48,26 @@ fn forget_unpacked(packages: &[Package]) {
     }
 }
 
-/// Lints each package without features, with each single feature, and with all features.
+/// Lints each package without features and with all features, and checks it with each single feature.
 fn features(packages: &[Package]) -> bool {
     packages.iter().all(|package| {
-        let alone = package.features.keys().filter(|name| *name != "default");
-        let alone = alone.map(|name| vec!["--no-default-features", "--features", name]);
-        let mut choices = [vec!["--no-default-features"], vec!["--all-features"]]
-            .into_iter()
-            .chain(alone);
-        choices.all(|choice| {
+        let mut both = ["--no-default-features", "--all-features"].into_iter();
+        let mut alone = package.features.keys().filter(|name| *name != "default");
+        let linted = both.all(|choice| {
             let mut cargo = packages::cargo();
             cargo.args(["clippy", "--locked", "--package", &package.name]);
-            cargo.args(choice).args(["--", "-D", "warnings"]);
+            cargo.args([choice, "--", "-D", "warnings"]);
             runs(&mut cargo)
-        })
+        });
+        // What a single feature leaves unused, the compiler tells, in a third of the time of clippy.
+        linted
+            && alone.all(|name| {
+                let mut cargo = packages::cargo();
+                cargo.args(["rustc", "--locked", "--lib", "--profile", "check"]);
+                cargo.args(["--package", &package.name, "--no-default-features"]);
+                cargo.args(["--features", name, "--", "-D", "warnings"]);
+                runs(&mut cargo)
+            })
     })
 }
 
