@@ -238,6 +238,7 @@ Used by
       "environment": null,
       "reads": null,
       "carried": null,
+      "params": {},
       "omitted": {},
       "log": "[STORE]/store-v1/966f6385e7bc0961ff0466d63b438b24-plot/410be467600915e403bf36faee2f531f/build-019b0000-0000-7000-8000-000000000300.log"
     }
@@ -881,6 +882,7 @@ would remove 3 of 6 realizations, 3 derivations: 968 B
   ],
   "failed_builds": [],
   "partial_downloads": [],
+  "runs": [],
   "ended_roots": [],
   "code_texts": 0,
   "freed_bytes": 968,
@@ -1019,6 +1021,7 @@ would remove 2 of 6 realizations: 685 B
     "derivations": [],
     "failed_builds": [],
     "partial_downloads": [],
+    "runs": [],
     "ended_roots": [],
     "code_texts": 0,
     "freed_bytes": 685,
