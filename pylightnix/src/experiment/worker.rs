@@ -63,9 +63,9 @@ impl WorkerRun {
     /// Returns what this process has to do for a run; `None` if it is no process for stages.
     ///
     /// # Errors
-    /// Fails if the store cannot be opened.
+    /// Fails if the run is gone, or if the store cannot be opened.
     pub fn here() -> Result<Option<Self>> {
-        let Some(worker) = Worker::here() else {
+        let Some(worker) = Worker::here().transpose()? else {
             return Ok(None);
         };
         let opened = Store::open_existing(worker.store()).and_then(|store| {

@@ -14,7 +14,7 @@ use rustix::process::{Pid, Signal, kill_process_group};
 
 use super::channel::{Received, Receiver, send};
 use super::message::{BuildEnd, BuildOrder, FromWorker, ToWorker};
-use super::worker::WORKER;
+use super::worker::{WORKER, socket_number};
 use crate::lens::{StageReport, Stop, StopReason};
 use crate::store::{SERIES, Store};
 use crate::{Error, ErrorKind, Result};
@@ -49,7 +49,8 @@ impl WorkerProcess {
             Error::new(ErrorKind::Io, message).because(error)
         };
         let (socket, other) = UnixStream::pair().map_err(refused)?;
-        let child = command(other.into()).spawn().map_err(refused)?;
+        let number = socket_number(&other).map_err(refused)?;
+        let child = command(other.into(), number).spawn().map_err(refused)?;
         let Some(group) = Pid::from_raw(child.id().cast_signed()) else {
             unreachable!("a process has a number");
         };
@@ -170,7 +171,7 @@ const NO_WORKER: &str = "programs that run stages in processes call `pylightnix:
     `pylightnix-cli`, and make the same plan each time";
 
 /// Returns the command that starts this program again.
-fn command(socket: OwnedFd) -> Command {
+fn command(socket: OwnedFd, number: u64) -> Command {
     let mut arguments = env::args_os();
     let name = arguments.next();
     // The file of this program, even if another one was written in its place.
@@ -184,7 +185,7 @@ fn command(socket: OwnedFd) -> Command {
     }
     command
         .args(arguments)
-        .env(WORKER, std::process::id().to_string())
+        .env(WORKER, number.to_string())
         .stdin(socket)
         .stdout(Stdio::null())
         .stderr(Stdio::null())

@@ -5,7 +5,7 @@ use std::env;
 use std::fmt;
 use std::fs::{File, OpenOptions};
 use std::io::{self, Write as _};
-use std::os::fd::AsFd as _;
+use std::os::fd::AsFd;
 use std::os::unix::net::UnixStream;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -14,7 +14,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::thread;
 
 use jiff::Timestamp;
-use rustix::process::{Signal, getpgrp, getppid, kill_process_group};
+use rustix::process::{Signal, getpgrp, kill_process_group};
 use rustix::stdio::{dup2_stderr, dup2_stdin, dup2_stdout};
 
 use super::channel::{Received, Receiver, send};
@@ -30,8 +30,8 @@ use crate::realize::lookup::recalled::Recalled;
 use crate::store::Store;
 use crate::{Error, ErrorKind, Result};
 
-/// The variable by which a process knows that it is a worker: it has the number of the process of the run, so that a program that a
-/// stage starts is none.
+/// The variable by which a process knows that it is a worker: it has the number of the socket that is its standard input, so that a
+/// program that a stage starts is none. A worker whose run died meanwhile still knows that it is one.
 pub(super) const WORKER: &str = "PYLIGHTNIX_WORKER";
 
 /// The capacity of the channel for reports.
@@ -75,15 +75,16 @@ impl fmt::Debug for Worker {
 }
 
 impl Worker {
-    /// Returns the worker that this process is; `None` if it is none.
-    pub(crate) fn here() -> Option<Self> {
+    /// Returns the worker that this process is; `None` if it is none. The inner error is that its run is gone.
+    pub(crate) fn here() -> Option<Result<Self>> {
         promise();
-        let of: u32 = env::var(WORKER).ok()?.parse().ok()?;
-        let parent = getppid().map(|parent| parent.as_raw_pid().cast_unsigned());
-        if parent != Some(of) {
+        let number: u64 = env::var(WORKER).ok()?.parse().ok()?;
+        if socket_number(io::stdin()).ok()? != number {
             return None;
         }
-        Self::begin().ok()
+        Some(Self::begin().map_err(|error| {
+            Error::new(ErrorKind::Io, "the run of this process is gone").because(error)
+        }))
     }
 
     fn begin() -> io::Result<Self> {
@@ -199,6 +200,11 @@ impl Worker {
             has_series: end.has_series,
         })
     }
+}
+
+/// Returns the number of a socket, the same in each process that has it.
+pub(super) fn socket_number(socket: impl AsFd) -> io::Result<u64> {
+    Ok(rustix::fs::fstat(socket)?.st_ino)
 }
 
 /// Receives orders until the run is gone, and then ends this process with all that its stage started.
