@@ -134,7 +134,7 @@ impl Plumbing<'_> {
     /// # let store = Store::open(folder.path().join("store"))?;
     /// # let table = ConfigJson::from_json(r#"{"name": "table"}"#)?;
     /// # let model = ConfigJson::from_json(&format!(r#"{{"name": "model", "table": "{}"}}"#, table.id()))?;
-    /// # let publish = |config: &ConfigJson, context: &Context, text: &str| -> pylightnix::Result<RRefId> {
+    /// # let publish = |config: &ConfigJson, context: &Context, text: &str| -> Result<RRefId, Box<dyn std::error::Error>> {
     /// #     let mut draft = store.plumbing().draft()?;
     /// #     std::fs::write(draft.out().join("text"), text)?;
     /// #     Ok(draft.publish(config, context, Outcome::Ok, &BuildRecord::now(BuildKind::Build))?.id)
