@@ -6,13 +6,15 @@ use std::error::Error as StdError;
 use std::io;
 use std::path::{Path, PathBuf};
 
+use serde::{Deserialize, Serialize};
+
 use crate::visible;
 
 /// Any error, as stages and other functions of users return it.
 pub type BoxError = Box<dyn StdError + Send + Sync>;
 
 /// The kind of an error, for programs that handle errors differently.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[non_exhaustive]
 pub enum ErrorKind {
     /// A config cannot be written as canonical JSON, or does not fit its type.
@@ -101,6 +103,15 @@ impl Error {
             source: None,
             parts: Vec::new(),
         }))
+    }
+
+    /// Returns what the function that makes a plan failed with, as an error of this library.
+    #[doc(hidden)]
+    pub fn of_plan(error: impl Into<BoxError>) -> Self {
+        match error.into().downcast::<Error>() {
+            Ok(error) => *error,
+            Err(error) => Error::new(ErrorKind::Plan, "the plan cannot be made").because(error),
+        }
     }
 
     /// Makes the error that the operating system refused `operation` (a verb, as in "create") on `path`.

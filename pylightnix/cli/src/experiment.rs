@@ -198,7 +198,7 @@ impl MadePlan {
             // Whatever the function made of that.
             Some(error) => self.undecided = self.undecided.take().or(Some(error)),
             None => {
-                let made = made.map_err(not_made)?;
+                let made = made.map_err(|error| CommandError::Error(Error::of_plan(error)))?;
                 run.planned(&made);
                 self.stages.extend(made);
             }
@@ -215,11 +215,4 @@ impl MadePlan {
         self.asked.extend(other.asked);
         self.undecided = self.undecided.take().or(other.undecided);
     }
-}
-
-fn not_made(error: BoxError) -> CommandError {
-    CommandError::Error(match error.downcast::<Error>() {
-        Ok(error) => *error,
-        Err(error) => Error::new(ErrorKind::Plan, "the plan cannot be made").because(error),
-    })
 }

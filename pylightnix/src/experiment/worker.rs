@@ -44,7 +44,7 @@ pub fn worker<T: Target, E: Into<BoxError>>(
         match run.undecided() {
             Some(_) => {}
             None => made
-                .map_err(as_ours)?
+                .map_err(Error::of_plan)?
                 .visit(&mut |dref| stages.push(dref.clone())),
         }
         Ok(stages)
@@ -120,12 +120,5 @@ impl WorkerRun {
                 Err(error)
             }
         }
-    }
-}
-
-fn as_ours(error: impl Into<BoxError>) -> Error {
-    match error.into().downcast::<Error>() {
-        Ok(error) => *error,
-        Err(error) => Error::new(ErrorKind::Plan, "the plan cannot be made").because(error),
     }
 }

@@ -44,6 +44,7 @@ pub(crate) use own_units::{OwnUnits, UnitsOfOne};
 pub use phase::{Phase, Promise};
 pub use plain::Plain;
 pub(crate) use plain::is_exact;
+pub(crate) use process::signal_name;
 pub(crate) use progress::{ProgressSender, Recorder, StageReport};
 pub use pylightnix_macros::Config;
 pub(crate) use rref::HasConfig;

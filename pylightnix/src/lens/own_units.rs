@@ -5,6 +5,8 @@ use std::ops::Range;
 use std::process::Command;
 use std::sync::Arc;
 
+use serde::{Deserialize, Serialize};
+
 /// The resource whose units CUDA programs see.
 const GPU: &str = "gpu";
 /// The variable that tells programs with CUDA which GPUs they may use.
@@ -13,11 +15,11 @@ const VISIBLE: &str = "CUDA_VISIBLE_DEVICES";
 const MOST_DEVICES: u64 = 1024;
 
 /// The units of one run, by resource.
-#[derive(Debug, Default)]
+#[derive(Debug, Default, Serialize, Deserialize)]
 pub(crate) struct OwnUnits(pub(crate) BTreeMap<String, UnitsOfOne>);
 
 /// The units of one resource.
-#[derive(Debug)]
+#[derive(Debug, Serialize, Deserialize)]
 pub(crate) struct UnitsOfOne {
     /// Their places among all units of the resource.
     pub(crate) places: Vec<Range<u64>>,

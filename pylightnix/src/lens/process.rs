@@ -190,7 +190,10 @@ fn length_advice(command: &Command) -> String {
 fn exit_error(command: &Command, status: ExitStatus, last: &str, folder: &Path) -> Error {
     let how = match (status.code(), status.signal()) {
         (Some(code), _) => format!("ended with exit status {code}"),
-        (None, Some(signal)) => format!("was ended by signal {signal}{}", signal_name(signal)),
+        (None, Some(signal)) => {
+            let name = signal_name(signal).map(|name| format!(" ({name})"));
+            format!("was ended by signal {signal}{}", name.unwrap_or_default())
+        }
         (None, None) => format!("ended: {status}"),
     };
     let error = Error::new(ErrorKind::Stage, format!("{} {how}", display(command)));
@@ -206,23 +209,24 @@ fn exit_error(command: &Command, status: ExitStatus, last: &str, folder: &Path) 
     }
 }
 
-fn signal_name(signal: i32) -> &'static str {
+/// Returns the name of a signal that ends processes.
+pub(crate) fn signal_name(signal: i32) -> Option<&'static str> {
     let names = [
-        (Signal::HUP, " (SIGHUP)"),
-        (Signal::INT, " (SIGINT)"),
-        (Signal::QUIT, " (SIGQUIT)"),
-        (Signal::ILL, " (SIGILL)"),
-        (Signal::ABORT, " (SIGABRT)"),
-        (Signal::BUS, " (SIGBUS)"),
-        (Signal::FPE, " (SIGFPE)"),
-        (Signal::KILL, " (SIGKILL)"),
-        (Signal::SEGV, " (SIGSEGV)"),
-        (Signal::PIPE, " (SIGPIPE)"),
-        (Signal::TERM, " (SIGTERM)"),
-        (Signal::XCPU, " (SIGXCPU)"),
+        (Signal::HUP, "SIGHUP"),
+        (Signal::INT, "SIGINT"),
+        (Signal::QUIT, "SIGQUIT"),
+        (Signal::ILL, "SIGILL"),
+        (Signal::ABORT, "SIGABRT"),
+        (Signal::BUS, "SIGBUS"),
+        (Signal::FPE, "SIGFPE"),
+        (Signal::KILL, "SIGKILL"),
+        (Signal::SEGV, "SIGSEGV"),
+        (Signal::PIPE, "SIGPIPE"),
+        (Signal::TERM, "SIGTERM"),
+        (Signal::XCPU, "SIGXCPU"),
     ];
     let name = names.iter().find(|(named, _)| named.as_raw() == signal);
-    name.map_or("", |(_, name)| name)
+    name.map(|(_, name)| *name)
 }
 
 /// Returns the last lines of the log after the offset `begin`, without control characters.

@@ -4,6 +4,7 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use rustix::process::{Pid, Signal, kill_process_group};
+use serde::{Deserialize, Serialize};
 
 use crate::{Error, ErrorKind, units};
 
@@ -38,7 +39,7 @@ fn all() -> MutexGuard<'static, Vec<Pid>> {
 }
 
 /// The reason why a run has to stop.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub(crate) enum StopReason {
     /// The whole run was cancelled.
     Cancelled,

@@ -1,15 +1,13 @@
 //! What a run and its workers say to each other, as JSON in one line each.
 
-use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
-use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
 use super::wire_error::WireError;
 use crate::config::{DRefId, RRefId};
-use crate::lens::{AnyRRef, Chosen, Omitted, OwnUnits, Site, StageReport, StopReason, UnitsOfOne};
+use crate::lens::{AnyRRef, Chosen, Omitted, OwnUnits, Site, StageReport, StopReason};
 use crate::plan::AnyDRef;
 use crate::realize::execute::code::Returned;
 use crate::store::Reads;
@@ -24,7 +22,7 @@ pub(super) enum ToWorker {
     },
     Build(Box<BuildOrder>),
     /// Tells the stage that runs to stop.
-    Stop(WireStop),
+    Stop(StopReason),
 }
 
 /// What a worker says to its run.
@@ -55,7 +53,7 @@ pub(in crate::realize) struct BuildOrder {
     pub(super) out: PathBuf,
     pub(super) log: PathBuf,
     pub(super) scratch: PathBuf,
-    pub(super) units: Option<BTreeMap<String, WireUnits>>,
+    pub(super) units: Option<Arc<OwnUnits>>,
 }
 
 /// Where a run of a stage writes.
@@ -90,7 +88,7 @@ impl BuildOrder {
             out: place.out.to_owned(),
             log: place.log.to_owned(),
             scratch: place.scratch.to_owned(),
-            units: site.units.as_deref().map(wire_units),
+            units: site.units.clone(),
         }
     }
 }
@@ -155,37 +153,6 @@ pub(super) enum WireReport {
     },
 }
 
-#[derive(Clone, Copy, Serialize, Deserialize)]
-pub(super) enum WireStop {
-    Cancelled,
-    TimeUp(Duration),
-}
-
-/// The units of one resource: see [`UnitsOfOne`].
-#[derive(Serialize, Deserialize)]
-pub(super) struct WireUnits {
-    places: Vec<(u64, u64)>,
-    names: Option<Vec<String>>,
-}
-
-impl From<StopReason> for WireStop {
-    fn from(reason: StopReason) -> Self {
-        match reason {
-            StopReason::Cancelled => WireStop::Cancelled,
-            StopReason::TimeUp(limit) => WireStop::TimeUp(limit),
-        }
-    }
-}
-
-impl From<WireStop> for StopReason {
-    fn from(stop: WireStop) -> Self {
-        match stop {
-            WireStop::Cancelled => StopReason::Cancelled,
-            WireStop::TimeUp(limit) => StopReason::TimeUp(limit),
-        }
-    }
-}
-
 impl WireReport {
     pub(super) fn new(report: StageReport) -> Self {
         match report {
@@ -225,29 +192,4 @@ impl WireReport {
             }
         }
     }
-}
-
-/// Returns the units of a run as they are sent.
-pub(super) fn wire_units(units: &OwnUnits) -> BTreeMap<String, WireUnits> {
-    let units = units.0.iter().map(|(resource, units)| {
-        let places = units.places.iter();
-        let wire = WireUnits {
-            places: places.map(|range| (range.start, range.end)).collect(),
-            names: units.names.as_ref().map(|names| names.to_vec()),
-        };
-        (resource.clone(), wire)
-    });
-    units.collect()
-}
-
-/// Returns the units of a run as they were sent.
-pub(super) fn own_units(units: BTreeMap<String, WireUnits>) -> OwnUnits {
-    let units = units.into_iter().map(|(resource, wire)| {
-        let units = UnitsOfOne {
-            places: wire.places.into_iter().map(|(from, to)| from..to).collect(),
-            names: wire.names.map(Arc::from),
-        };
-        (resource, units)
-    });
-    OwnUnits(units.collect())
 }

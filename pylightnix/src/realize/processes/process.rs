@@ -15,7 +15,7 @@ use rustix::process::{Pid, Signal, kill_process_group};
 use super::channel::{Received, Receiver, send};
 use super::message::{BuildEnd, BuildOrder, FromWorker, ToWorker};
 use super::worker::{WORKER, socket_number};
-use crate::lens::{StageReport, Stop, StopReason};
+use crate::lens::{StageReport, Stop, StopReason, signal_name};
 use crate::store::{SERIES, Store};
 use crate::{Error, ErrorKind, Result};
 
@@ -75,7 +75,7 @@ impl WorkerProcess {
             match this.next().map_err(refused)? {
                 Next::Message(FromWorker::Ready) => return Ok(Ok(this)),
                 Next::Message(FromWorker::Refused(error)) => {
-                    return Ok(Err(as_ours(error.into_error())));
+                    return Ok(Err(Error::of_plan(error.into_error())));
                 }
                 Next::Message(_) => {}
                 Next::Died(status) => {
@@ -107,14 +107,14 @@ impl WorkerProcess {
         // A process that is gone is seen below.
         let _ = send(&self.socket, &ToWorker::Build(Box::new(order)));
         stop.watch_worker(self.group, move |reason: StopReason| {
-            let _ = send(&teller, &ToWorker::Stop(reason.into()));
+            let _ = send(&teller, &ToWorker::Stop(reason));
         });
         let end = loop {
             match self.next() {
                 Ok(Next::Message(FromWorker::Report(one))) => report(one.of(&dref, index)),
                 Ok(Next::Message(FromWorker::Ended(end))) => break Ok(WorkerEnd::Ended(end)),
                 Ok(Next::Message(FromWorker::Refused(error))) => {
-                    break Ok(WorkerEnd::Refused(as_ours(error.into_error())));
+                    break Ok(WorkerEnd::Refused(Error::of_plan(error.into_error())));
                 }
                 Ok(Next::Message(FromWorker::Ready)) => {}
                 Ok(Next::Died(status)) => {
@@ -133,7 +133,8 @@ impl WorkerProcess {
         loop {
             match self.receiver.receive(Some(LOOK))? {
                 Received::Message(message) => return Ok(Next::Message(message)),
-                Received::End => return Ok(Next::Died(self.end()?)),
+                // A process closes its socket when it ends.
+                Received::End => return Ok(Next::Died(self.child.wait()?)),
                 Received::Nothing => {
                     if let Some(status) = self.child.try_wait()? {
                         return Ok(Next::Died(status));
@@ -141,11 +142,6 @@ impl WorkerProcess {
                 }
             }
         }
-    }
-
-    /// Waits for a process that closed its socket, which it does when it ends.
-    fn end(&mut self) -> io::Result<ExitStatus> {
-        self.child.wait()
     }
 }
 
@@ -193,13 +189,6 @@ fn command(socket: OwnedFd, number: u64) -> Command {
     command
 }
 
-fn as_ours(error: crate::BoxError) -> Error {
-    match error.downcast::<Error>() {
-        Ok(error) => *error,
-        Err(error) => Error::new(ErrorKind::Plan, "the plan cannot be made again").because(error),
-    }
-}
-
 /// Returns what to say of a process that ended.
 pub(super) fn said(status: ExitStatus) -> String {
     match (status.signal(), status.code()) {
@@ -210,23 +199,4 @@ pub(super) fn said(status: ExitStatus) -> String {
         (None, Some(code)) => format!("ended with exit status {code}"),
         (None, None) => "ended".to_owned(),
     }
-}
-
-fn signal_name(signal: i32) -> Option<&'static str> {
-    let names = [
-        (Signal::ABORT, "SIGABRT"),
-        (Signal::BUS, "SIGBUS"),
-        (Signal::FPE, "SIGFPE"),
-        (Signal::HUP, "SIGHUP"),
-        (Signal::ILL, "SIGILL"),
-        (Signal::INT, "SIGINT"),
-        (Signal::KILL, "SIGKILL"),
-        (Signal::QUIT, "SIGQUIT"),
-        (Signal::SEGV, "SIGSEGV"),
-        (Signal::TERM, "SIGTERM"),
-    ];
-    let mut names = names.into_iter();
-    names
-        .find(|(known, _)| known.as_raw() == signal)
-        .map(|(_, name)| name)
 }

@@ -19,7 +19,7 @@ use rustix::stdio::{dup2_stderr, dup2_stdin, dup2_stdout};
 
 use super::channel::{Received, Receiver, send};
 use super::message::{
-    BuildEnd, BuildOrder, FromWorker, ToWorker, WireReport, WireReturned, own_units, recipe_of,
+    BuildEnd, BuildOrder, FromWorker, ToWorker, WireReport, WireReturned, recipe_of,
 };
 use super::wire_error::WireError;
 use crate::lens::{Chosen, StageReport, Stop};
@@ -169,7 +169,6 @@ impl Worker {
         let (reports, told) = sync_channel::<StageReport>(WAITING);
         let reports = Arc::new(reports);
         let start: Timestamp = order.start.parse().unwrap_or_else(|_| Timestamp::now());
-        let units = order.units.map(|units| Arc::new(own_units(units)));
         let notes = begin_notes(stage, order.index, !order.chosen.is_empty(), Some(&reports));
         let socket = &self.socket;
         let end = thread::scope(|scope| {
@@ -189,7 +188,7 @@ impl Worker {
                 args: input.args,
                 progress: Some(reports),
                 index: order.index,
-                site: site(stage, &order.scratch, start, stop, units),
+                site: site(stage, &order.scratch, start, stop, order.units),
             };
             run_code(stage, &order.out, &order.log, given)
         });
@@ -218,7 +217,7 @@ fn listen(mut receiver: Receiver, to: &Sender<BuildOrder>, stop: &Mutex<Arc<Stop
             }
             ToWorker::Stop(reason) => {
                 let stop = stop.lock().unwrap_or_else(PoisonError::into_inner).clone();
-                stop.stop(reason.into());
+                stop.stop(reason);
             }
             ToWorker::Plan { .. } => {}
         }
