@@ -139,13 +139,13 @@ impl RunFolder {
     /// # Errors
     /// Fails if they cannot be read.
     pub fn events(&self) -> Result<Vec<serde_json::Value>> {
+        let bytes = self.event_bytes()?;
+        Ok(whole_lines(&bytes).filter_map(event_of).collect())
+    }
+
+    fn event_bytes(&self) -> Result<Vec<u8>> {
         let path = self.path.join(RUN_EVENTS);
-        let bytes = regular::read(&path).map_err(|error| Error::io("read", &path, error))?;
-        let lines = bytes.split_inclusive(|byte| *byte == b'\n');
-        let whole = lines.filter(|line| line.ends_with(b"\n"));
-        Ok(whole
-            .filter_map(|line| serde_json::from_slice(line).ok())
-            .collect())
+        regular::read(&path).map_err(|error| Error::io("read", &path, error))
     }
 
     /// Returns how the run stands.
@@ -166,11 +166,23 @@ impl RunFolder {
             return Ok(RunStanding::Running);
         }
         drop(file);
-        let has_ended = |event: &serde_json::Value| event["event"] == "ended";
-        Ok(match self.events()?.last().is_some_and(has_ended) {
+        // The last event tells; there may be very many.
+        let bytes = self.event_bytes()?;
+        let last = whole_lines(&bytes).rev().find_map(event_of);
+        Ok(match last.is_some_and(|event| event["event"] == "ended") {
             true => RunStanding::Ended,
             false if lock == TryLock::Unknown => RunStanding::Unknown,
             false => RunStanding::Killed,
         })
     }
+}
+
+/// Returns the lines that are written to their ends.
+fn whole_lines(bytes: &[u8]) -> impl DoubleEndedIterator<Item = &[u8]> {
+    let lines = bytes.split_inclusive(|byte| *byte == b'\n');
+    lines.filter(|line| line.ends_with(b"\n"))
+}
+
+fn event_of(line: &[u8]) -> Option<serde_json::Value> {
+    serde_json::from_slice(line).ok()
 }
