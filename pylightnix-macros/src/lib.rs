@@ -13,6 +13,7 @@ mod faults;
 mod fingerprint;
 mod grammar;
 mod library;
+mod named_fields;
 mod names;
 mod options;
 mod params;

@@ -13,7 +13,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 use format::{Case, File, Suite, Version, suite};
-use pylightnix_reach::{Place, Reached, Sources};
+use pylightnix_reach::{Place, Reached, Sources, Stage};
 
 const MANIFEST: &str = "[package]
 name = 'lab'
@@ -236,6 +236,22 @@ fn stages_that_are_written_alike_are_told_apart_by_their_lines() {
     assert!(at(3).is_none());
 }
 
+/// Returns the stage named `stage` in a file, and the sources around it.
+fn stage_in(
+    file: &Path,
+    line: Option<usize>,
+    variable: impl Fn(&str) -> Option<String> + Send + Sync + 'static,
+) -> (Sources, Stage) {
+    let mut sources = Sources::around(file, variable).unwrap();
+    let place = Place {
+        file,
+        name: "stage",
+        line,
+    };
+    let stage = sources.stage(&place, |_| true).unwrap();
+    (sources, stage)
+}
+
 #[test]
 fn a_file_of_a_library_and_of_a_program_is_read_in_the_one_that_is_compiled() {
     let folder = tempfile::tempdir().unwrap();
@@ -255,13 +271,7 @@ fn a_file_of_a_library_and_of_a_program_is_read_in_the_one_that_is_compiled() {
             "CARGO_BIN_NAME" => program.map(str::to_owned),
             _ => None,
         };
-        let mut sources = Sources::around(&file, variable).unwrap();
-        let place = Place {
-            file: &file,
-            name: "stage",
-            line: Some(1),
-        };
-        let stage = sources.stage(&place, |_| true).unwrap();
+        let (mut sources, stage) = stage_in(&file, Some(1), variable);
         let items = sources.reach(stage, &[]).items;
         let rates = items.into_iter().filter(|item| item.name == "rate");
         rates.map(|item| item.text).collect::<Vec<String>>()
@@ -296,13 +306,7 @@ fn versions_of_crates_that_dependencies_rename_are_found() {
     let stage = "#[stage] fn stage() { util::sum(); mine::f() }";
     write("src/lib.rs", stage);
     let file = folder.path().join("src/lib.rs");
-    let mut sources = Sources::around(&file, |_| None).unwrap();
-    let place = Place {
-        file: &file,
-        name: "stage",
-        line: None,
-    };
-    let stage = sources.stage(&place, |_| true).unwrap();
+    let (mut sources, stage) = stage_in(&file, None, |_| None);
     let crates = sources.reach(stage, &[]).crates;
     let named = crates.iter().map(|it| (&*it.name, it.version.as_deref()));
     let named: Vec<_> = named.collect();
@@ -319,13 +323,7 @@ fn a_module_of_several_branches_is_read_once() {
         let stage = "#[stage] fn stage() { sums::sum() }";
         write("src/lib.rs", &format!("pick! {{ {branches} }} {stage}"));
         let file = folder.path().join("src/lib.rs");
-        let mut sources = Sources::around(&file, |_| None).unwrap();
-        let place = Place {
-            file: &file,
-            name: "stage",
-            line: None,
-        };
-        let stage = sources.stage(&place, |_| true).unwrap();
+        let (mut sources, stage) = stage_in(&file, None, |_| None);
         let reached = sources.reach(stage, &[]).items;
         assert!(reached.iter().any(|item| item.name == "sum"));
         sources.items(stage)

@@ -3,12 +3,13 @@
 
 use proc_macro2::TokenStream;
 use quote::ToTokens;
-use syn::{Attribute, Data, DeriveInput, Fields, GenericParam, LitStr, Meta, Type};
+use syn::{Attribute, DeriveInput, LitStr, Meta, Type};
 
 use super::model::{Config, Default, Field, FieldKind, Promise};
 use super::shape::{self, Shape};
 use crate::faults::Faults;
 use crate::library::{self, Library};
+use crate::named_fields::{FieldMessages, named_fields};
 use crate::names;
 use crate::options::{OptionForm, OptionHost, OptionSpec, Options};
 
@@ -50,46 +51,21 @@ const STRUCT: OptionHost = OptionHost {
     elsewhere: Some((CONFIG.allows, "above a field of the config")),
 };
 
-pub(super) fn config(input: DeriveInput, faults: &mut Faults) -> Config {
+pub(super) fn config(mut input: DeriveInput, faults: &mut Faults) -> Config {
     let library = library(&input.attrs, &names::plain(&input.ident), faults);
-    for param in &input.generics.params {
-        if let GenericParam::Lifetime(lifetime) = param {
-            faults.of(
-                lifetime,
-                "a config owns its fields, so it cannot have lifetimes: \
-                 use owned types, such as `String` instead of `&str`",
-            );
-        }
-    }
-    let fields = match input.data {
-        Data::Struct(data) => match data.fields {
-            Fields::Named(fields) => fields.named,
-            Fields::Unit => syn::punctuated::Punctuated::new(),
-            Fields::Unnamed(fields) => {
-                faults.of(
-                    fields,
-                    format!(
-                        "the fields of a config need names, which are the keys in the JSON: \
-                         write `struct {} {{ name: Type, .. }}`",
-                        input.ident
-                    ),
-                );
-                return without_fields(input.vis, input.ident, input.generics, library);
-            }
-        },
-        Data::Enum(data) => {
-            faults.at(
-                data.enum_token.span,
-                "a config is a struct: make the enum a plain field of one, \
-                 with `#[derive(Clone, Serialize, Deserialize)]`",
-            );
-            return without_fields(input.vis, input.ident, input.generics, library);
-        }
-        Data::Union(data) => {
-            faults.at(data.union_token.span, "a config is a struct, not a union");
-            return without_fields(input.vis, input.ident, input.generics, library);
-        }
+    let messages = FieldMessages {
+        lifetime: "a config owns its fields, so it cannot have lifetimes: \
+                   use owned types, such as `String` instead of `&str`",
+        unnamed: &format!(
+            "the fields of a config need names, which are the keys in the JSON: \
+             write `struct {} {{ name: Type, .. }}`",
+            input.ident
+        ),
+        of_enum: "a config is a struct: make the enum a plain field of one, \
+                  with `#[derive(Clone, Serialize, Deserialize)]`",
+        of_union: "a config is a struct, not a union",
     };
+    let fields = named_fields(&mut input, &messages, faults);
     let parameters: Vec<_> = input
         .generics
         .type_params()
@@ -103,21 +79,6 @@ pub(super) fn config(input: DeriveInput, faults: &mut Faults) -> Config {
             .into_iter()
             .filter_map(|it| field(it, &parameters, faults))
             .collect(),
-        library,
-    }
-}
-
-fn without_fields(
-    vis: syn::Visibility,
-    ident: syn::Ident,
-    generics: syn::Generics,
-    library: Library,
-) -> Config {
-    Config {
-        vis,
-        ident,
-        generics,
-        fields: Vec::new(),
         library,
     }
 }

@@ -1,11 +1,12 @@
 //! Parses a struct into its model.
 
 use quote::ToTokens;
-use syn::{Attribute, Data, DeriveInput, Expr, ExprLit, Fields, GenericParam, Lit, Meta, Type};
+use syn::{Attribute, DeriveInput, Expr, ExprLit, Lit, Meta, Type};
 
 use super::model::{Default, Field, FieldKind, Params};
 use crate::faults::Faults;
 use crate::library::{self, Library};
+use crate::named_fields::{FieldMessages, named_fields};
 use crate::names;
 use crate::options::{OptionForm, OptionHost, OptionSpec, Options};
 
@@ -42,48 +43,20 @@ pub(super) const STRUCT: OptionHost = OptionHost {
     elsewhere: Some((PARAM.allows, "above a field of the struct")),
 };
 
-pub(super) fn params(input: DeriveInput, faults: &mut Faults) -> Params {
+pub(super) fn params(mut input: DeriveInput, faults: &mut Faults) -> Params {
     let library = library(&input.attrs, &names::plain(&input.ident), faults);
-    for param in &input.generics.params {
-        if let GenericParam::Lifetime(lifetime) = param {
-            faults.of(
-                lifetime,
-                "parameters own their values, so their struct cannot have lifetimes: \
-                 use owned types, such as `String` instead of `&str`",
-            );
-        }
-    }
-    let fields = match input.data {
-        Data::Struct(data) => match data.fields {
-            Fields::Named(fields) => fields.named,
-            Fields::Unit => syn::punctuated::Punctuated::new(),
-            Fields::Unnamed(fields) => {
-                faults.of(
-                    fields,
-                    format!(
-                        "parameters need names: write `struct {} {{ name: Type, .. }}`",
-                        input.ident
-                    ),
-                );
-                syn::punctuated::Punctuated::new()
-            }
-        },
-        Data::Enum(data) => {
-            faults.at(
-                data.enum_token.span,
-                "parameters are the fields of a struct: make the enum the type of one of them, with \
-                 `#[derive(ParamEnum, Serialize, Deserialize)]`",
-            );
-            syn::punctuated::Punctuated::new()
-        }
-        Data::Union(data) => {
-            faults.at(
-                data.union_token.span,
-                "parameters are the fields of a struct, not of a union",
-            );
-            syn::punctuated::Punctuated::new()
-        }
+    let messages = FieldMessages {
+        lifetime: "parameters own their values, so their struct cannot have lifetimes: \
+                   use owned types, such as `String` instead of `&str`",
+        unnamed: &format!(
+            "parameters need names: write `struct {} {{ name: Type, .. }}`",
+            input.ident
+        ),
+        of_enum: "parameters are the fields of a struct: make the enum the type of one of them, with \
+                  `#[derive(ParamEnum, Serialize, Deserialize)]`",
+        of_union: "parameters are the fields of a struct, not of a union",
     };
+    let fields = named_fields(&mut input, &messages, faults);
     Params {
         ident: input.ident,
         generics: input.generics,
