@@ -235,7 +235,7 @@ fn a_mistake_is_told_with_its_place_and_what_was_meant() {
             near("train")
         )
     );
-    // In a profile that nobody asked for.
+    // In a profile that is not selected.
     assert_eq!(
         said("[profile.quick]\nclustres = 1\n"),
         (
