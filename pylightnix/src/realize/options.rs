@@ -257,7 +257,7 @@ impl<'a> Realize<'a> {
     /// results are carried, that is published with the new context, by links within the store. The build records tell what was
     /// read.
     ///
-    /// ```
+    /// ```standalone_crate
     /// # use pylightnix::prelude::*;
     /// #[derive(Config)]
     /// pub struct Clean {
@@ -405,7 +405,7 @@ impl<'a> Realize<'a> {
     /// with another argument. So an argument may control how a result is made, but must not change the result; anything that
     /// does belongs in the config.
     ///
-    /// ```
+    /// ```standalone_crate
     /// # use pylightnix::prelude::*;
     /// /// How much to say.
     /// struct Verbosity(u8);
