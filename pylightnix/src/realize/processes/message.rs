@@ -5,9 +5,10 @@ use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
 
+use super::terms::StageTerms;
 use super::wire_error::WireError;
-use crate::config::{DRefId, RRefId};
-use crate::lens::{AnyRRef, Chosen, Omitted, OwnUnits, Site, StageReport, StopReason};
+use crate::config::DRefId;
+use crate::lens::{Chosen, OwnUnits, Site, StageReport, StopReason};
 use crate::plan::AnyDRef;
 use crate::realize::execute::code::Returned;
 use crate::store::Reads;
@@ -39,14 +40,7 @@ pub(super) enum FromWorker {
 /// A run of a stage.
 #[derive(Serialize, Deserialize)]
 pub(in crate::realize) struct BuildOrder {
-    pub(super) dref: DRefId,
-    /// What stands for the code in the plan of the run.
-    pub(super) fingerprint: Option<String>,
-    pub(super) omitted: Omitted,
-    /// How many runs the stage has, and what is shown of its realizer and its matcher.
-    pub(super) recipe: String,
-    /// What was chosen for each direct dependency.
-    pub(super) chosen: Vec<(DRefId, Vec<RRefId>)>,
+    pub(super) terms: StageTerms,
     pub(super) index: usize,
     /// When the run began.
     pub(super) start: String,
@@ -72,17 +66,8 @@ impl BuildOrder {
         site: &Site,
         place: BuildPlace<'_>,
     ) -> Self {
-        let node = stage.node();
-        let ids = |rrefs: &[AnyRRef]| rrefs.iter().map(|rref| rref.id().clone()).collect();
-        let chosen = chosen
-            .iter()
-            .map(|(dref, rrefs)| (dref.clone(), ids(rrefs)));
         BuildOrder {
-            dref: stage.id().clone(),
-            fingerprint: node.code().map(|code| code.fingerprint().to_owned()),
-            omitted: node.omitted().clone(),
-            recipe: recipe_of(stage),
-            chosen: chosen.collect(),
+            terms: StageTerms::new(stage, chosen),
             index,
             start: site.start.to_string(),
             out: place.out.to_owned(),
@@ -91,12 +76,6 @@ impl BuildOrder {
             units: site.units.clone(),
         }
     }
-}
-
-/// Returns what the plans of a run and of a worker must agree on beside the config and the code.
-pub(super) fn recipe_of(stage: &AnyDRef) -> String {
-    let node = stage.node();
-    format!("{} of {}, {:?}", node.nouts(), node.matcher(), node.note())
 }
 
 /// How a run of a stage ended.

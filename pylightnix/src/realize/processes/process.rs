@@ -102,7 +102,7 @@ impl WorkerProcess {
             let message = "cannot talk to the process of the stage";
             Error::new(ErrorKind::Io, message).because(error)
         };
-        let (dref, index, log) = (order.dref.clone(), order.index, order.log.clone());
+        let (dref, index, log) = (order.terms.dref.clone(), order.index, order.log.clone());
         let teller = self.socket.try_clone().map_err(refused)?;
         // A process that is gone is seen below.
         let _ = send(&self.socket, &ToWorker::Build(Box::new(order)));

@@ -18,11 +18,9 @@ use rustix::process::{Signal, getpgrp, kill_process_group};
 use rustix::stdio::{dup2_stderr, dup2_stdin, dup2_stdout};
 
 use super::channel::{Received, Receiver, send};
-use super::message::{
-    BuildEnd, BuildOrder, FromWorker, ToWorker, WireReport, WireReturned, recipe_of,
-};
+use super::message::{BuildEnd, BuildOrder, FromWorker, ToWorker, WireReport, WireReturned};
 use super::wire_error::WireError;
-use crate::lens::{Chosen, StageReport, Stop};
+use crate::lens::{StageReport, Stop};
 use crate::plan::{AnyDRef, Args, Counts, PlanGraph};
 use crate::realize::execute::code::{CodeInput, begin_notes, end_notes, run_code, site};
 use crate::realize::failure::panics::caught;
@@ -157,19 +155,20 @@ impl Worker {
         recalled: &mut Recalled<'_>,
         order: BuildOrder,
     ) -> Result<BuildEnd> {
-        let stage = stage_of(graph, &order)?;
-        let mut chosen = Vec::new();
-        for (dref, rrefs) in &order.chosen {
-            chosen.push((dref.clone(), recalled.all(rrefs)?));
-        }
-        let chosen = Chosen::new(chosen);
+        let stage = graph.dref(order.terms.place(graph)?);
+        let chosen = order.terms.chosen(recalled)?;
         print_to(&order.log)?;
         let stop = Arc::new(Stop::default());
         *self.stop.lock().unwrap_or_else(PoisonError::into_inner) = stop.clone();
         let (reports, told) = sync_channel::<StageReport>(WAITING);
         let reports = Arc::new(reports);
         let start: Timestamp = order.start.parse().unwrap_or_else(|_| Timestamp::now());
-        let notes = begin_notes(stage, order.index, !order.chosen.is_empty(), Some(&reports));
+        let notes = begin_notes(
+            stage,
+            order.index,
+            order.terms.has_context(),
+            Some(&reports),
+        );
         let socket = &self.socket;
         let end = thread::scope(|scope| {
             scope.spawn(move || {
@@ -223,44 +222,6 @@ fn listen(mut receiver: Receiver, to: &Sender<BuildOrder>, stop: &Mutex<Arc<Stop
         }
     }
     let _ = kill_process_group(getpgrp(), Signal::KILL);
-}
-
-/// Returns the stage of an order, which has to be the same in both plans.
-fn stage_of<'g>(graph: &'g PlanGraph, order: &BuildOrder) -> Result<&'g AnyDRef> {
-    let differs = |what: &str| {
-        let message = format!(
-            "the plan differs in the process of stage `{}`: {what}",
-            order.dref.name()
-        );
-        Error::new(ErrorKind::Plan, message).with_help(
-            "a worker makes the plan again, with the same program and the same arguments: what the plan depends on beside those, such \
-             as the time, a file or a variable, it has to ask the run for",
-        )
-    };
-    let Some(at) = graph.place(&order.dref) else {
-        return Err(differs("the stage is not in it"));
-    };
-    let stage = graph.dref(at);
-    let node = stage.node();
-    if node.code().map(|code| code.fingerprint().to_owned()) != order.fingerprint {
-        return Err(differs("the code of the stage is another"));
-    }
-    if *node.omitted() != order.omitted {
-        return Err(differs("its omitted values are others"));
-    }
-    if recipe_of(stage) != order.recipe {
-        return Err(differs("its matcher or its realizer is another"));
-    }
-    let deps = graph.deps(at).iter().map(|dep| graph.dref(*dep).id());
-    let mut deps: Vec<_> = deps.collect();
-    deps.sort_unstable();
-    if !deps
-        .into_iter()
-        .eq(order.chosen.iter().map(|(dref, _)| dref))
-    {
-        return Err(differs("its dependencies are others"));
-    }
-    Ok(stage)
 }
 
 /// Has this process print to the log of a build.

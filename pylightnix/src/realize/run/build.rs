@@ -9,7 +9,7 @@ use crate::realize::decide::arguments;
 use crate::realize::decide::context::recorded_choices;
 use crate::realize::decide::decision::{CandidateSource, Decision, DecisionInput};
 use crate::realize::decide::runs::DueRuns;
-use crate::realize::execute::{TaskState, Work as _};
+use crate::realize::execute::Work;
 use crate::realize::failure::errors::{matcher_refused, not_begun, too_few};
 use crate::realize::options::ReusePolicy;
 use crate::realize::report::event::{Brief, Event};
@@ -145,14 +145,13 @@ fn run_all<'a>(
         choices,
     );
     let runs = Arc::new(runs);
-    let executor = state.executor();
-    let task = match executor.adopt(runs.request()) {
-        Some(task) => task,
-        None => executor.submit(runs.clone()),
-    };
+    if count > 1 {
+        let shared: Arc<dyn Work + 'a> = runs.clone();
+        state.scheduler.share(&shared);
+    }
     // This thread makes runs too, so that there is progress even if all other threads wait for other processes.
     runs.make(&|| false);
-    while executor.state(&task) == TaskState::Running {
+    while !runs.is_over() {
         runs.wait();
     }
     let mut all = Vec::with_capacity(count);

@@ -1,8 +1,8 @@
 //! A run: decides the stages of a plan in dependency order on several threads, and builds those that have no current
 //! results.
 //!
-//! Decides with `decide/` on the snapshots of `lookup/`, and builds with `execute/`, of which it uses only the trait
-//! [`Executor`](super::execute::Executor). Begin to read at [`run_plan`], then [`build`] and [`runs`].
+//! Decides with `decide/` on the snapshots of `lookup/`, and builds with `execute/` on the threads of [`scheduler`]. Begin to read at
+//! [`run_plan`], then [`build`] and [`runs`].
 
 pub(super) mod build;
 mod carry;
@@ -15,4 +15,3 @@ pub(super) mod runs;
 pub(super) mod scheduler;
 pub(super) mod state;
 pub(super) mod stub;
-pub(super) mod threads;

@@ -215,7 +215,7 @@ impl<'a> RunState<'a> {
             return Ok(());
         }
         if self.watchdog.is_cancelled() {
-            self.executor().cancel();
+            self.scheduler.stop();
         }
         let thread_context = ThreadContext::here();
         let watch = || {
@@ -230,7 +230,7 @@ impl<'a> RunState<'a> {
                 let _ = catch_unwind(AssertUnwindSafe(|| self.notify(&event)));
             };
             let cancelled = |running| {
-                self.executor().cancel();
+                self.scheduler.stop();
                 let event = Event::Stopping { running };
                 let _ = catch_unwind(AssertUnwindSafe(|| self.notify(&event)));
             };
@@ -258,7 +258,7 @@ impl<'a> RunState<'a> {
         let done = caught(|| self.decide(&mut turn));
         if !matches!(done, Ok(Ok(_))) && !self.options.keep_going {
             // Before the release, which would admit a stage that waits for these resources.
-            self.executor().cancel();
+            self.scheduler.stop();
         }
         if turn.granted {
             self.scheduler.release(at);
@@ -361,7 +361,7 @@ impl<'a> RunState<'a> {
                     if let Some(lack) = shortage(&self.total, self.graph, stage) {
                         return Err(lack);
                     }
-                    if !self.executor().reserve(at) {
+                    if !self.scheduler.take(at) {
                         self.notify(&Event::Queued { dref: stage.id() });
                         return Ok(StageOutcome::Waits);
                     }

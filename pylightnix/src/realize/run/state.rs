@@ -14,7 +14,6 @@ use crate::plan::PlanGraph;
 use crate::realize::decide::clock_watch::ClockWatch;
 use crate::realize::decide::context::recorded_choices;
 use crate::realize::decide::earlier::earlier_results;
-use crate::realize::execute::Executor;
 use crate::realize::execute::configs::ConfigChecks;
 use crate::realize::lookup::prefetch::Lookups;
 use crate::realize::options::Realize;
@@ -66,11 +65,6 @@ pub(in crate::realize) enum ChosenBy {
 }
 
 impl<'a> RunState<'a> {
-    /// Returns the executor for the builds of this run.
-    pub(in crate::realize) fn executor(&self) -> &dyn Executor<'a> {
-        &self.scheduler
-    }
-
     pub(in crate::realize) fn notify(&self, event: &Event<'_>) {
         self.options.notify(event);
     }
