@@ -188,6 +188,73 @@ fn a_file_in_json_has_lines_too() {
 }
 
 #[test]
+fn a_file_in_yaml_has_lines_too() {
+    let files = Files::new();
+    let text = "# What to try\nclusters: 5\ntrain:\n  rate: 0.5\n  layers: [1]\n  title: no\n\
+                weights: {a: 1, b: 2.5}\nprofile:\n  a:\n    train:\n      rate: 1\n      model: very-large\n";
+    let read = |text: &str| ParamSources::new().file(files.write("params.yaml", text));
+    let sources = read(text).unwrap();
+    let one = settings(&sources);
+    assert_eq!((one.clusters, one.train.rate), (5, 0.5));
+    assert_eq!(one.train.layers, [1]);
+    // As in YAML 1.2, that is a text.
+    assert_eq!(one.train.title.as_deref(), Some("no"));
+    assert_eq!(
+        one.weights,
+        [("a".to_owned(), 1.0), ("b".to_owned(), 2.5)].into()
+    );
+    let resolved = sources.profile("a").resolve::<Settings>().unwrap();
+    let origins: Vec<_> = resolved.iter().map(|it| it.origin.clone()).collect();
+    for (at, line) in [(1, 11), (2, 12)] {
+        assert!(
+            matches!(origins[at], Origin::Profile { line: found, .. } if found == line),
+            "{:?}",
+            origins[at]
+        );
+    }
+    assert!(
+        matches!(origins[4], Origin::File { line: 5, .. }),
+        "{:?}",
+        origins[4]
+    );
+    let wrong = |text: &str| match read(text) {
+        Ok(sources) => mistake(&sources).0,
+        Err(error) => {
+            let text = error.to_string();
+            text.rsplit_once('/')
+                .map_or(text.clone(), |(_, text)| text.to_owned())
+        }
+    };
+    assert_eq!(
+        wrong("clusters: 5\n\ntran: 1\n"),
+        "params.yaml:3: there is no parameter `tran`"
+    );
+    for (text, said) in [
+        (
+            "clusters: 5\ntrain:\n  rate: 1\n  rate: 2\n",
+            "params.yaml:4: not valid YAML: duplicate mapping key `rate`",
+        ),
+        ("clusters: [5\n", "params.yaml:1: not valid YAML: "),
+        ("clusters: .inf\n", "params.yaml:1: not valid YAML: "),
+        (
+            "- 1\n",
+            "params.yaml:1: the file has to be a mapping, `key: value`",
+        ),
+        ("clusters: 99999999999999999999999\n", "params.yaml:1: "),
+        (
+            "clusters: 1\n---\nclusters: 2\n",
+            "params.yaml:3: not valid YAML: ",
+        ),
+    ] {
+        let found = wrong(text);
+        assert!(found.starts_with(said), "{text:?}: {found}");
+        assert!(!found.contains('\n'), "{found}");
+    }
+    // A file without a value gives nothing.
+    assert_eq!(settings(&read("# nothing\n").unwrap()).clusters, 3);
+}
+
+#[test]
 fn texts_are_read_as_their_types_ask() {
     let set = |key: &str, text: &str| settings(&ParamSources::new().set(key, text)).train;
     for (text, title) in [

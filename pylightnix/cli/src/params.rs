@@ -27,7 +27,7 @@ struct Options {
     /// Plan the targets for each of these values, as in `train.rate=0.1,0.01`; of several, for all combinations
     #[arg(long, value_name = "KEY=VALUES", value_parser = pair)]
     sweep: Vec<(String, String)>,
-    /// The file of parameters, in TOML or JSON [default: params.toml or params.json, if it is here]
+    /// The file of parameters, in TOML, JSON or YAML [default: params.toml or params.json, if it is here]
     #[arg(long, value_name = "FILE", value_hint = clap::ValueHint::FilePath)]
     params: Option<PathBuf>,
     /// Let the values in `[profile.NAME]` of that file count; of several, the last one counts most

@@ -3,6 +3,8 @@
 use serde_json::{Map, Value};
 use std::path::{Path, PathBuf};
 
+#[cfg(feature = "yaml")]
+use super::yaml;
 use super::{faults, json, toml};
 use crate::Result;
 
@@ -44,15 +46,16 @@ pub(super) struct Misread {
 }
 
 impl Document {
-    /// Reads a file: JSON if its name ends in `.json`, else TOML.
+    /// Reads a file: JSON if its name ends in `.json`, YAML if it ends in `.yaml` or `.yml`, else TOML.
     pub(super) fn read(path: &Path) -> Result<Self> {
         let text = std::fs::read_to_string(path).map_err(|error| faults::unread(path, error))?;
-        let is_json = path
-            .extension()
-            .is_some_and(|extension| extension == "json");
-        let read = match is_json {
-            true => json::read(&text),
-            false => toml::read(&text),
+        let read = match path.extension().and_then(|extension| extension.to_str()) {
+            Some("json") => json::read(&text),
+            #[cfg(feature = "yaml")]
+            Some("yaml" | "yml") => yaml::read(&text),
+            #[cfg(not(feature = "yaml"))]
+            Some("yaml" | "yml") => return Err(faults::no_yaml(path)),
+            _ => toml::read(&text),
         };
         let root = read.map_err(|misread| faults::misread(path, &misread))?;
         let path = path.to_owned();

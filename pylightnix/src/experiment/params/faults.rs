@@ -42,6 +42,16 @@ pub(super) fn misread(path: &Path, misread: &Misread) -> Error {
     error(&format!("{path_shown}:{line}: {what}")).at(path)
 }
 
+/// A file in YAML, in a program that cannot read it.
+#[cfg(not(feature = "yaml"))]
+pub(super) fn no_yaml(path: &Path) -> Error {
+    error(&format!("{}: this program reads no YAML", path.display()))
+        .at(path)
+        .with_help(
+            "turn on the feature `yaml` of `pylightnix` in its Cargo.toml; or use TOML or JSON",
+        )
+}
+
 /// Two files where one is looked for.
 pub(super) fn two_files(one: &Path, other: &Path) -> Error {
     let (one, other) = (one.display(), other.display());

@@ -16,6 +16,8 @@ mod sweep;
 mod text;
 mod toml;
 mod values;
+#[cfg(feature = "yaml")]
+mod yaml;
 
 pub use definition::{Param, ParamEnum, ParamList, ParamVariant};
 pub use effect::ParamEffect;

@@ -12,14 +12,19 @@ use super::{ParamList, Params, faults, resolve};
 use crate::Result;
 
 /// The files of parameters that are read if they are in the working directory.
-const USUAL: [&str; 2] = ["params.toml", "params.json"];
+const USUAL: &[&str] = &[
+    "params.toml",
+    "params.json",
+    #[cfg(feature = "yaml")]
+    "params.yaml",
+];
 
 /// From where the parameters of an experiment take their values. What is read, is read once, when it is named here.
 ///
 /// A value counts before those of the lines above it:
 ///
 /// 1. the default in the program,
-/// 2. the [file](Self::file), in TOML or JSON,
+/// 2. the [file](Self::file), in TOML, JSON, or YAML,
 /// 3. a [profile](Self::profile) of the file, `[profile.quick]`,
 /// 4. the [environment](Self::environment): `PYLIGHTNIX_PARAM_TRAIN__RATE` sets `train.rate`,
 /// 5. what is [set](Self::set).
@@ -76,30 +81,30 @@ impl ParamSources {
         Self::default()
     }
 
-    /// Creates the sources of a program that says nothing of them: the file `params.toml` or `params.json` in the working directory,
-    /// if there is one, and the environment.
+    /// Creates the sources of a program that says nothing of them: the [usual file](Self::usual_file) and the environment.
     ///
     /// # Errors
-    /// The file cannot be read, or both are there.
+    /// The file cannot be read, or several are there.
     pub fn usual() -> Result<Self> {
         Ok(Self::new().usual_file()?.environment())
     }
 
-    /// Adds the file `params.toml` or `params.json` in the working directory, if there is one.
+    /// Adds the file `params.toml` or `params.json` in the working directory, if there is one; with the feature `yaml`,
+    /// `params.yaml` too.
     ///
     /// # Errors
-    /// The file cannot be read, or both are there.
+    /// The file cannot be read, or several are there.
     pub fn usual_file(self) -> Result<Self> {
-        let [one, other] = USUAL.map(Path::new);
-        match (one.exists(), other.exists()) {
-            (true, true) => Err(faults::two_files(one, other)),
-            (true, false) => self.file(one),
-            (false, true) => self.file(other),
-            (false, false) => Ok(self),
+        let mut there = USUAL.iter().map(Path::new).filter(|path| path.exists());
+        match (there.next(), there.next()) {
+            (Some(one), Some(other)) => Err(faults::two_files(one, other)),
+            (Some(only), None) => self.file(only),
+            (None, _) => Ok(self),
         }
     }
 
-    /// Adds a file: JSON if its name ends in `.json`, else TOML. Of several files, the last one counts most.
+    /// Adds a file: JSON if its name ends in `.json`, YAML if it ends in `.yaml` or `.yml` (with the feature `yaml`), else TOML. Of
+    /// several files, the last one counts most.
     ///
     /// # Errors
     /// The file cannot be read, or is not in that language.
