@@ -285,6 +285,46 @@ fn results_tell_with_which_parameters_they_were_made() {
 }
 
 #[test]
+fn a_long_value_is_told_by_its_digest() {
+    let tuned = Tuned::new();
+    let title = |length: usize| {
+        let title = "x".repeat(length);
+        // It reaches no config.
+        let words = format!("run --quiet --force report --set train.title={title}");
+        assert_eq!(tuned.say(&words).code, 0);
+        let json = tuned.line.json("show report");
+        let builds = json["builds"].as_array().expect("builds");
+        builds.last().expect("a build")["params"]["train.title"].clone()
+    };
+    assert_eq!(title(3), "xxx");
+    let long = title(5000);
+    assert_eq!(long["size_bytes"], 5002);
+    assert!(long["sha256"].is_string(), "{long}");
+    assert_eq!(title(5000), long);
+    assert_ne!(title(5001), long);
+}
+
+#[test]
+fn stages_in_processes_have_the_same_parameters() {
+    let tuned = Tuned::new();
+    tuned.write(
+        "params.yaml",
+        "train:\n  rate: 0.2\nprofile:\n  quick:\n    clusters: 2\n",
+    );
+    let words = "run --quiet --on processes --profile quick --sweep train.rate=0.3,0.4";
+    let variables = [("PYLIGHTNIX_PARAM_THREADS", "2")];
+    let said = tuned.say_with(words, &variables);
+    assert_eq!(said.code, 0, "{said:?}");
+    assert_eq!(tuned.report(), "2 clusters at 0.4\n");
+    let json = tuned.line.json("show fit");
+    assert_eq!(json["builds"][0]["params"]["threads"], 2);
+    // Threads find the same.
+    let again = tuned.say_with(&words.replace("--on processes", "--json"), &variables);
+    let report: serde_json::Value = serde_json::from_str(&again.out).expect("JSON");
+    assert_eq!(report["report"]["built"], 0, "{report}");
+}
+
+#[test]
 fn a_stage_of_several_points_tells_what_they_have_in_common() {
     let tuned = Tuned::new();
     let said = tuned.say("run --quiet --sweep clusters=2,4 --set train.title=x");

@@ -10,7 +10,7 @@ use crate::config::DRefId;
 use crate::plan::{AnyDRef, DRef, Target};
 use crate::realize::{Realize, Report, StageParams};
 use crate::stages::{Imported, file, file_anew, imported, imported_from};
-use crate::store::{GivenParams, Store};
+use crate::store::{GivenParams, Store, recorded_params};
 use crate::{Error, ErrorKind, Result};
 
 /// A run, while its plan is made. The function of an experiment may ask it for results on which the plan depends: see
@@ -370,10 +370,7 @@ impl State<'_> {
     /// Returns the values of the parameters of a target; none if it did not ask for them.
     fn values_of(&self, target: &str) -> GivenParams {
         let resolved = self.params.get(target);
-        resolved
-            .map(ResolvedParams::values)
-            .unwrap_or_default()
-            .into()
+        recorded_params(resolved.map(ResolvedParams::values).unwrap_or_default())
     }
 
     /// Returns the parameters that the records of the final plan tell.

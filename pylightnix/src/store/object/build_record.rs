@@ -118,7 +118,8 @@ pub struct BuildRecord {
     )]
     pub carried: Option<Carried>,
     /// The values of the parameters that the experiment was given, by their keys; of a stage that targets with other parameters share,
-    /// those that are alike for all of them. Empty for anything but a run, and in records of earlier versions.
+    /// those that are alike for all of them. A value that is longer than 4096 bytes as JSON is an object with its `sha256` and `size_bytes`
+    /// in place of the value. Empty for anything but a run, and in records of earlier versions.
     #[serde(
         default,
         skip_serializing_if = "given_params::is_empty",

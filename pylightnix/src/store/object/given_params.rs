@@ -1,15 +1,35 @@
 //! The parameters that a run was given, as its build records tell.
 
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
-use serde_json::Value;
+use serde_json::{Value, json};
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 use std::sync::Arc;
 
+use crate::config::Digest;
 use crate::visible;
 
 /// The values of the parameters of a run, by their keys. Many records share them.
 pub(crate) type GivenParams = Arc<BTreeMap<String, Value>>;
+
+/// The number of bytes of JSON above which a record has the digest of a value in its place: every record of a run has the values.
+const MOST_BYTES: usize = 4096;
+
+/// Returns these values as records have them.
+pub(crate) fn recorded(values: BTreeMap<String, Value>) -> GivenParams {
+    let values = values.into_iter();
+    let values = values.map(|(key, value)| {
+        let text = value.to_string();
+        let value = match text.len() > MOST_BYTES {
+            true => {
+                json!({"sha256": Digest::of(text.as_bytes()).to_string(), "size_bytes": text.len()})
+            }
+            false => value,
+        };
+        (key, value)
+    });
+    Arc::new(values.collect())
+}
 
 /// Something that differs between the parameters of two builds.
 ///
