@@ -508,3 +508,28 @@ fn what_is_named_and_not_there_is_told_with_what_is_near() {
         "{unknown:?}"
     );
 }
+
+#[test]
+fn the_newest_is_found_although_the_clock_of_the_file_system_is_behind() {
+    let (_folder, store) = scratch();
+    let now = BuildRecord::now(BuildKind::Build);
+    let earlier = {
+        let mut build = now.clone();
+        build.stop -= Duration::from_millis(2);
+        build
+    };
+    let result = |n: u64| json_config(&json!({"name": "fit", "n": n}));
+    let old = publish(&store, &result(1), &earlier, "1");
+    let new = publish(&store, &result(2), &now, "2");
+    // Both folders are from the tick before, that of the older result a little later.
+    for (rref, behind) in [(&old, 3), (&new, 4)] {
+        let folder = store.derivation_dir(rref.dref());
+        let folder = fs::File::open(folder).unwrap();
+        let stop = std::time::SystemTime::from(now.stop);
+        folder
+            .set_modified(stop - Duration::from_millis(behind))
+            .unwrap();
+    }
+    let at = |text: &str| store.refer_to_realization(text).unwrap();
+    assert_eq!((at("fit"), at("fit@2")), (new, old));
+}

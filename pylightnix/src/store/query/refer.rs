@@ -4,8 +4,8 @@
 //! a complete reference or a path none. Only the bare beginning of a realization's hash, which does not tell
 //! its folder, needs all folders, and the newest of a name needs all folders of that name.
 
-use jiff::Timestamp;
 use jiff::tz::TimeZone;
+use jiff::{SignedDuration, Timestamp};
 use std::collections::BTreeSet;
 use std::fmt::Write as _;
 use std::path::{Path, PathBuf};
@@ -20,6 +20,10 @@ const MOST: usize = 20;
 
 /// The number of hex digits of a complete hash.
 const HEX: usize = 32;
+
+/// How far the time of a folder may be behind the clock that the build records have: file systems count in ticks of the kernel, some
+/// in seconds.
+const BEHIND: SignedDuration = SignedDuration::from_secs(2);
 
 /// The meaning of an abbreviated reference; see [`Store::refer`].
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -299,13 +303,14 @@ fn tagged(store: &Store, text: &str, what: &str, tag: &str) -> Result<Referred> 
 
 /// Returns the realization at place `count`, from the newest on, among all of these derivations.
 fn newest(store: &Store, text: &str, drefs: &[DRefId], count: usize) -> Result<Referred> {
-    // A realization is not newer than the folder of its derivation, so that old folders need not be read.
+    // A realization is not newer than the folder of its derivation, so that old folders need not be read; except by what the clock
+    // of the file system is behind.
     let mut folders = store.changed(drefs)?;
     folders.sort_unstable_by(|one, other| other.cmp(one));
     let mut found: Vec<(Timestamp, RRefId)> = Vec::new();
     let mut unread = None;
     for (changed, dref) in folders {
-        if found.len() >= count && found[count - 1].0 > changed {
+        if found.len() >= count && found[count - 1].0.duration_since(changed) > BEHIND {
             break;
         }
         let all = store.realizations_in(std::slice::from_ref(dref));
