@@ -25,8 +25,9 @@ fn archives(packages: &[Package]) -> bool {
     for package in packages {
         cargo.args(["--package", &package.name]);
     }
-    // The dependencies are built there already.
+    // The dependencies are built there already, with the profile of the workspace, which archives do not know.
     cargo.env("CARGO_TARGET_DIR", packages::top().join("target"));
+    cargo.env("CARGO_PROFILE_DEV_DEBUG", "false");
     runs(&mut cargo)
 }
 
