@@ -1,7 +1,7 @@
 //! System calls beyond POSIX, with a portable fallback.
 //!
 //! Two modules have the same functions: [`linux`](self) uses the system calls of Linux; the portable one uses POSIX, with
-//! more calls or with weaker guarantees. On Linux, `RUSTFLAGS="--cfg pylightnix_portable"` builds and tests the portable
+//! more calls or with weaker guarantees. On Linux, the variable `PYLIGHTNIX_PORTABLE=1` builds and tests the portable
 //! module.
 
 #[cfg(all(target_os = "linux", not(pylightnix_portable)))]
