@@ -6,6 +6,7 @@ pub mod line;
 pub mod packages;
 pub mod picture;
 pub mod runs;
+pub mod slurm;
 pub mod store;
 pub mod terminal;
 pub mod web;

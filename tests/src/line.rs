@@ -4,7 +4,7 @@ use crate::store::{folder, unused};
 use pylightnix::config::{ConfigJson, RRefId};
 use pylightnix::store::{BuildKind, BuildRecord, Context, Outcome, Store};
 use std::fs;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::process::{Command, Output, Stdio};
 use tempfile::TempDir;
 
@@ -16,6 +16,7 @@ pub struct Line {
     /// The store.
     pub store: Store,
     program: &'static str,
+    variables: Vec<(&'static str, PathBuf)>,
 }
 
 /// The result of a command, with the paths of this run replaced by placeholders.
@@ -100,6 +101,7 @@ impl Line {
             folder,
             store,
             program,
+            variables: Vec::new(),
         }
     }
 
@@ -112,7 +114,15 @@ impl Line {
             folder,
             store,
             program,
+            variables: Vec::new(),
         }
+    }
+
+    /// Sets a variable for all commands.
+    #[must_use]
+    pub fn with(mut self, name: &'static str, value: PathBuf) -> Self {
+        self.variables.push((name, value));
+        self
     }
 
     /// Returns the command with these arguments, separated by spaces, in a fixed environment.
@@ -130,6 +140,9 @@ impl Line {
             .stdin(Stdio::null());
         for name in ["NO_COLOR", "CLICOLOR", "CLICOLOR_FORCE", "COMPLETE"] {
             command.env_remove(name);
+        }
+        for (name, value) in &self.variables {
+            command.env(name, value);
         }
         command
     }

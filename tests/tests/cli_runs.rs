@@ -6,7 +6,7 @@ use std::fs;
 use std::path::PathBuf;
 use std::process::{Command, Stdio};
 use std::thread::sleep;
-use std::time::{Duration, Instant};
+use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 use pylightnix::experiment::Answers;
 use pylightnix::store::RunStanding;
@@ -240,4 +240,38 @@ fn the_last_fifty_are_kept() {
     let left = folders(&line);
     assert_eq!((left.len(), &left[0]), (50, &made));
     assert_eq!(line.say("check").code, 0);
+}
+
+#[test]
+fn orders_stay_as_long_as_tasks_may_wait_for_them() {
+    let line = experiment();
+    assert_eq!(line.say("run -q").code, 0);
+    let made = folders(&line)[0].clone();
+    let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap();
+    let run_of = |ago: u64, number: u64| {
+        let id = Uuid::new_v7(Timestamp::from_unix(
+            NoContext,
+            now.as_secs() - ago + number,
+            0,
+        ));
+        let copy = made.with_file_name(id.to_string());
+        let copied = Command::new("cp").arg("-r").args([&made, &copy]).status();
+        assert!(copied.unwrap().success());
+        copy
+    };
+    let day = 24 * 60 * 60;
+    let killed = |ago: u64| {
+        let run = run_of(ago, 0);
+        fs::write(run.join("events.jsonl"), "").unwrap();
+        fs::create_dir(run.join("orders")).unwrap();
+        run
+    };
+    let (recent, abandoned, ended) = (killed(13 * day), killed(15 * day), run_of(13 * day, 1));
+    for number in 0..60 {
+        run_of(day, number);
+    }
+    assert_eq!(line.say("gc").code, 0);
+    assert!(recent.exists());
+    assert!(!abandoned.exists());
+    assert!(!ended.exists());
 }

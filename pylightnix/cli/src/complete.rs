@@ -42,6 +42,20 @@ pub(crate) fn stages() -> ArgValueCompleter {
     ArgValueCompleter::new(|current: &OsStr| of_program(current).collect())
 }
 
+/// Completes where stages run.
+pub(crate) fn places() -> ArgValueCompleter {
+    ArgValueCompleter::new(|current: &OsStr| {
+        let all = [
+            ("threads", "of this process"),
+            ("processes", "of their own"),
+            ("slurm", "as jobs of a cluster"),
+        ];
+        let all = all.into_iter().filter(|(name, _)| begins(name, current));
+        let all = all.map(|(name, what)| CompletionCandidate::new(name).help(Some(what.into())));
+        all.collect()
+    })
+}
+
 /// Returns the type, the values and the default of a parameter, as text.
 pub(crate) fn kind_of(param: &Param) -> String {
     let names: Vec<&str> = param.variants.iter().map(|it| it.name.as_str()).collect();

@@ -1,6 +1,7 @@
 //! Keeps what a run does in the store, from the first stage that is built: see `runs`.
 
 use serde_json::{Value, json};
+use std::path::PathBuf;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use crate::progress::{object, object_of};
@@ -55,6 +56,16 @@ impl Journal {
         let mut state = self.state();
         state.answers.push(target, answer.clone());
         state.has_new_answers = true;
+    }
+
+    /// Returns the folder of the run, if it can be written.
+    pub(crate) fn folder(&self) -> Option<PathBuf> {
+        let mut state = self.state();
+        state.begin();
+        match &state.standing {
+            Standing::Writing(journal) => Some(journal.folder().to_owned()),
+            Standing::Waiting | Standing::Lost => None,
+        }
     }
 
     /// Keeps how the run ended.

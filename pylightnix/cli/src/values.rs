@@ -43,3 +43,27 @@ pub(crate) fn resource(text: &str) -> Result<Resource, String> {
     let units = there.strip_suffix(',').unwrap_or(there).split(',');
     Ok(Resource::Units(name, units.map(str::to_owned).collect()))
 }
+
+/// Where the code of stages runs.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) enum On {
+    /// On threads of this process.
+    Threads,
+    /// In processes of their own.
+    Processes,
+    /// As jobs of Slurm, in this partition.
+    Slurm(Option<String>),
+}
+
+/// Parses where stages run: `processes`, `slurm:gpu`.
+pub(crate) fn on(text: &str) -> Result<On, String> {
+    match text.split_once(':') {
+        None if text == "threads" => Ok(On::Threads),
+        None if text == "processes" => Ok(On::Processes),
+        None if text == "slurm" => Ok(On::Slurm(None)),
+        Some(("slurm", partition)) if !partition.is_empty() => {
+            Ok(On::Slurm(Some(partition.to_owned())))
+        }
+        _ => Err("stages run on `threads`, `processes`, `slurm` or `slurm:PARTITION`".to_owned()),
+    }
+}

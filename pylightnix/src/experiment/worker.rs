@@ -3,6 +3,7 @@
 use super::{Answers, Run};
 use crate::plan::{AnyDRef, Target};
 use crate::realize::Realize;
+use crate::realize::orders::serve::OrderTask;
 use crate::realize::processes::worker::Worker;
 use crate::store::Store;
 use crate::{BoxError, Error, ErrorKind, Result};
@@ -54,9 +55,49 @@ pub fn worker<T: Target, E: Into<BoxError>>(
 /// A process for stages, with the store and the answers of its run.
 #[derive(Debug)]
 pub struct WorkerRun {
-    worker: Worker,
+    worker: Kind,
     store: Store,
     answers: Answers,
+}
+
+/// Whom this process works for.
+#[derive(Debug)]
+enum Kind {
+    /// A run that talks to it.
+    Worker(Worker),
+    /// An order in a file.
+    Order(OrderTask),
+}
+
+impl Kind {
+    fn here() -> Result<Option<Self>> {
+        // A task starts its stages in processes of their own, which inherit its variables.
+        if let Some(worker) = Worker::here().transpose()? {
+            return Ok(Some(Kind::Worker(worker)));
+        }
+        Ok(OrderTask::here().transpose()?.map(Kind::Order))
+    }
+
+    fn open_store(&self) -> Result<Store> {
+        match self {
+            Kind::Worker(worker) => Store::open_existing(worker.store()),
+            Kind::Order(task) => task.open_store(),
+        }
+    }
+
+    fn answers(&self) -> &str {
+        match self {
+            Kind::Worker(worker) => worker.answers(),
+            Kind::Order(task) => task.answers(),
+        }
+    }
+
+    fn refuse(&self, error: &Error) {
+        match self {
+            Kind::Worker(worker) => worker.refuse(error),
+            Kind::Order(task) => task.refuse(error),
+        }
+    }
 }
 
 impl WorkerRun {
@@ -65,10 +106,10 @@ impl WorkerRun {
     /// # Errors
     /// Fails if the run is gone, or if the store cannot be opened.
     pub fn here() -> Result<Option<Self>> {
-        let Some(worker) = Worker::here().transpose()? else {
+        let Some(worker) = Kind::here()? else {
             return Ok(None);
         };
-        let opened = Store::open_existing(worker.store()).and_then(|store| {
+        let opened = worker.open_store().and_then(|store| {
             let answers = serde_json::from_str(worker.answers()).map_err(|error| {
                 Error::new(ErrorKind::Plan, "the answers of the run cannot be read").because(error)
             })?;
@@ -112,8 +153,15 @@ impl WorkerRun {
         let run = Run::working(configure(Realize::new(&self.store)), self.answers);
         match plan(&run) {
             Ok(stages) => {
-                configure(Realize::new(&self.store)).serve(&self.worker, &stages);
-                std::process::exit(0);
+                let options = configure(Realize::new(&self.store));
+                let status = match &self.worker {
+                    Kind::Worker(worker) => {
+                        options.serve(worker, &stages);
+                        0
+                    }
+                    Kind::Order(task) => options.carry_out(task, &stages),
+                };
+                std::process::exit(status);
             }
             Err(error) => {
                 self.worker.refuse(&error);

@@ -15,6 +15,7 @@ mod failure;
 mod foresee;
 mod lookup;
 mod options;
+pub(crate) mod orders;
 pub(crate) mod processes;
 mod report;
 mod resources;
@@ -31,6 +32,9 @@ pub use ask::accept::Accept;
 pub use ask::determinism::{Determinism, Rebuild};
 pub use ask::find::{FindStage, FindingStage};
 pub use options::Realize;
+pub use orders::{
+    Adopted, Batch, Executor, Needs, ORDERS, Room, RunsOn, Sight, Slurm, Submission, TaskId,
+};
 pub use processes::Processes;
 pub use report::acceptance::{Acceptance, Accepted, NotAccepted, Waiting};
 pub use report::action::{Action, DryPlan, Step};

@@ -2,11 +2,15 @@
 
 use std::collections::{BTreeMap, BTreeSet, HashSet};
 use std::fmt;
+use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
 use super::failure::retry::RetryPolicy;
-use super::processes::Processes;
+use super::orders::dispatch::{Dispatcher, RunFolderOf};
+use super::orders::order::Origin;
+use super::orders::runs_on::{Host, RunsOn};
+use super::processes::{Processes, worker};
 use super::report::event::{Event, Observer};
 use super::report::taken::AlreadyChosen;
 use super::report::titles::Titles;
@@ -16,7 +20,7 @@ use super::resources::units::{UnitNames, check_units};
 use super::stage_params::StageParams;
 use super::stop::cancel::Cancel;
 use crate::config::{DRefId, RRefId};
-use crate::plan::{Args, Counts, PlanGraph, RunArg};
+use crate::plan::{AnyDRef, Args, Counts, PlanGraph, RunArg};
 use crate::store::{Store, cores};
 use crate::{Error, ErrorKind, Result};
 
@@ -67,8 +71,14 @@ pub struct Realize<'a> {
     pub(in crate::realize) retry: RetryPolicy,
     pub(in crate::realize) args: Args,
     pub(in crate::realize) observers: Vec<Box<dyn Observer + 'a>>,
-    /// Where stages run, if not on threads of this process.
+    /// The processes that stages run in, if not on threads of this one.
     pub(in crate::realize) processes: Option<Processes>,
+    /// What builds are handed to, if they leave this program.
+    pub(in crate::realize) dispatcher: Option<Arc<Dispatcher>>,
+    /// Returns the folder of the run, for its orders.
+    pub(in crate::realize) run_folder: Option<RunFolderOf>,
+    /// What build records tell of the program that ordered the builds, if that is another one.
+    pub(in crate::realize) origin: Option<Origin>,
 }
 
 impl fmt::Debug for Realize<'_> {
@@ -106,6 +116,9 @@ impl<'a> Realize<'a> {
             args: Args::default(),
             observers: Vec::new(),
             processes: None,
+            dispatcher: None,
+            run_folder: None,
+            origin: None,
         }
     }
 
@@ -441,16 +454,36 @@ impl<'a> Realize<'a> {
         self
     }
 
-    /// Runs the code of stages in processes of their own, so that a stage that aborts, or that is killed, fails alone, and that a time
-    /// limit ends also a stage that does not look. What a stage prints is in its log.
+    /// Runs stages elsewhere: in [`Processes`] of their own, so that a stage that aborts, or that is killed, fails alone, and that a
+    /// time limit ends also a stage that does not look; as jobs of [`Slurm`](super::Slurm); or by another [`Executor`](super::Executor).
+    /// What a stage prints is in its log.
     ///
     /// A process is this program with the same arguments, which makes the plan again: programs with
     /// `pylightnix_cli::main` do so by themselves, others call [`worker`](crate::worker) first in `main`. A run fails before any stage
     /// runs if the program did not. Matchers choose in this process, and [`file`](crate::stages::file()) and
     /// [`fetch_url`](crate::stages::fetch_url()) run here.
-    pub fn on(mut self, processes: Processes) -> Self {
-        self.processes = Some(processes);
+    pub fn on(mut self, place: impl Into<RunsOn>) -> Self {
+        (self.processes, self.dispatcher) = match place.into().0 {
+            Host::Processes(processes) => (Some(processes), None),
+            Host::Executor(dispatcher) => (None, Some(dispatcher)),
+        };
         self
+    }
+
+    /// Has the orders of the run written to its folder, which `folder` returns when the first stage is built.
+    #[doc(hidden)]
+    pub fn orders_in(
+        mut self,
+        folder: impl Fn() -> Option<PathBuf> + Send + Sync + 'static,
+    ) -> Self {
+        self.run_folder = Some(Arc::new(folder));
+        self
+    }
+
+    /// Returns what the builds of a stage are handed to, if they leave this program.
+    pub(in crate::realize) fn elsewhere(&self, stage: &AnyDRef) -> Option<&Arc<Dispatcher>> {
+        let dispatcher = self.dispatcher.as_ref()?;
+        stage.node().leaves_the_process().then_some(dispatcher)
     }
 
     /// Adds an observer of the run's events.
@@ -484,8 +517,8 @@ impl<'a> Realize<'a> {
 
     /// Checks what the run says of resources, and of processes.
     pub(in crate::realize) fn check_resources(&self) -> Result<()> {
-        if let Some(processes) = &self.processes {
-            processes.check()?;
+        if self.processes.is_some() || self.dispatcher.is_some() {
+            worker::check()?;
         }
         check_units(&self.resources.units)
     }

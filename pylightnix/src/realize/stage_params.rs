@@ -25,6 +25,16 @@ impl StageParams {
         }
     }
 
+    /// The parameters of these stages.
+    pub(in crate::realize) fn of_each(
+        each: impl IntoIterator<Item = (DRefId, GivenParams)>,
+    ) -> Self {
+        StageParams {
+            others: GivenParams::default(),
+            each: each.into_iter().collect(),
+        }
+    }
+
     /// For each stage what is alike in the parameters of the targets whose plans have it.
     ///
     /// # Errors

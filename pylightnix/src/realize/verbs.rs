@@ -5,6 +5,7 @@ use std::sync::Arc;
 use super::ask::dry::dry_run;
 use super::ask::realized::realized;
 use super::options::Realize;
+use super::orders::serve::OrderTask;
 use super::processes::worker::{Worker, WorkerInput};
 use super::report::action::DryPlan;
 use super::report::totals::Report;
@@ -199,6 +200,11 @@ impl Realize<'_> {
             counts: &self.counts,
         };
         worker.serve(&input, stages);
+    }
+
+    /// Makes the builds of an order with stages of a plan, in a process that an executor started for that. Returns the exit status.
+    pub(crate) fn carry_out(self, task: &OrderTask, stages: &[AnyDRef]) -> i32 {
+        task.serve(self, stages)
     }
 
     /// Lists the plan of a target, and checks that it has all stages that the options name.

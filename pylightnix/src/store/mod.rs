@@ -24,6 +24,7 @@ pub use check::{Check, CheckEvent, CheckReport, Fault, FaultKind, Note};
 pub use disk::durable::Durability;
 #[cfg(feature = "fetch")]
 pub(crate) use disk::layout::FETCHES;
+pub(crate) use disk::layout::RUN_ORDERS;
 pub use gc::{Collected, Gc, GcEvent, GcReport, Removal};
 pub use handle::Store;
 pub use known::follow::FollowLog;

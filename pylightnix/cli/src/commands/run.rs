@@ -1,5 +1,6 @@
 //! `run`: realizes the targets of a program.
 
+use clap::builder::ValueParser;
 use clap::{ArgMatches, Args as _, FromArgMatches as _};
 use serde::Serialize;
 use std::io::Write as _;
@@ -13,14 +14,14 @@ use crate::forced::Forced;
 use crate::journal::Journal;
 use crate::session::{Session, style};
 use crate::stages::{Stages, experiment_of, looking};
-use crate::values::Resource;
+use crate::values::{On, Resource};
 use crate::watch::{ProgressKind, RunProgress};
 use crate::{complete, values};
 use pylightnix::config::RRefId;
 use pylightnix::experiment::{Answer, Answers, Run as Asked};
 use pylightnix::internal::is_refused_to_write;
 use pylightnix::lens::AnyRRef;
-use pylightnix::realize::{Cancel, Processes, Realize, Report};
+use pylightnix::realize::{Cancel, Processes, Realize, Report, Slurm};
 use pylightnix::store::{RootRun, RunFolder, TargetResults};
 use pylightnix::{Error, ErrorKind};
 
@@ -75,8 +76,14 @@ pub(crate) struct Options {
     #[arg(long)]
     no_cut_off: bool,
     /// Where the code of stages runs
-    #[arg(long, value_name = "WHERE", default_value = "threads")]
+    #[arg(long, value_name = "WHERE", default_value = "threads", value_parser = ValueParser::new(values::on), add = complete::places(), long_help = ON)]
     on: On,
+    /// With `--on slurm`: how long a task takes at least, if there are enough short stages to share it [default: 1m]
+    #[arg(long, value_name = "TIME", value_parser = values::duration)]
+    pack: Option<Duration>,
+    /// With `--on slurm`: how many tasks may be in the queue at once [default: 200]
+    #[arg(long, value_name = "COUNT")]
+    at_most: Option<usize>,
     /// How many threads all stages together may use
     #[arg(long, value_name = "COUNT")]
     threads: Option<usize>,
@@ -109,14 +116,9 @@ pub(crate) struct Options {
     quiet: bool,
 }
 
-/// Where the code of stages runs.
-#[derive(clap::ValueEnum, Clone, Copy, Debug, PartialEq, Eq)]
-enum On {
-    /// On threads of this process
-    Threads,
-    /// In processes of their own, so that a stage that aborts or is killed fails alone
-    Processes,
-}
+/// The help of `--on`.
+const ON: &str = "Where the code of stages runs: `threads` of this process; `processes` of their own, so that a stage that aborts or is \
+    killed fails alone; or `slurm`, as jobs of a cluster whose machines see the store, `slurm:PARTITION` to name a partition";
 
 /// The JSON answer.
 #[derive(Serialize)]
@@ -184,6 +186,8 @@ impl Run {
         let run = run
             .observer(progress.observer())
             .observer(journal.observer());
+        let place = journal.clone();
+        let run = run.orders_in(move || place.folder());
         let told = journal.clone();
         let run = Asked::new(run).telling(move |target, answer| told.answered(target, answer));
         let failed = |progress: RunProgress, error: Error| {
@@ -402,8 +406,22 @@ impl Options {
         if self.no_cut_off {
             run = run.no_cut_off();
         }
-        if self.on == On::Processes {
-            run = run.on(Processes::new());
+        match &self.on {
+            On::Threads => {}
+            On::Processes => run = run.on(Processes::new()),
+            On::Slurm(partition) => {
+                let mut slurm = Slurm::new();
+                if let Some(partition) = partition {
+                    slurm = slurm.partition(partition);
+                }
+                if let Some(time) = self.pack {
+                    slurm = slurm.pack(time);
+                }
+                if let Some(tasks) = self.at_most {
+                    slurm = slurm.at_most(tasks);
+                }
+                run = run.on(slurm);
+            }
         }
         Ok(run)
     }

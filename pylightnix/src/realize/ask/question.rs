@@ -122,6 +122,9 @@ impl Realize<'_> {
         if let Some(processes) = &self.processes {
             processes.answered(target, answer);
         }
+        if let Some(dispatcher) = &self.dispatcher {
+            dispatcher.answered(target, answer);
+        }
     }
 
     /// Sets the parameters that the records of the next builds tell.

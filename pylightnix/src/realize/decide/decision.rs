@@ -201,6 +201,23 @@ impl DecisionInput<'_> {
         Ok(Decision::Build { due, reason })
     }
 
+    /// Returns those of these runs that no build record of today's code names.
+    pub(in crate::realize) fn missing_of(&self, due: &DueRuns) -> Result<Vec<usize>> {
+        let node = self.dref.node();
+        let Some(code) = node.code() else {
+            return Ok(due.indices().collect());
+        };
+        let takes_failures = node.takes().failures();
+        let (mut current, _) = self.candidates()?;
+        current.retain(|realization| {
+            (realization.outcome == Outcome::Ok || takes_failures)
+                && self.staleness(realization, code).is_none()
+        });
+        let omitted = node.omitted();
+        let ended = EndedRuns::of(&current, self.by_hand, CurrentCode { code, omitted });
+        Ok(due.indices().filter(|index| !ended.has(*index)).collect())
+    }
+
     /// Returns the stale realizations with this context, each with the reason.
     pub(in crate::realize) fn stale(&self) -> Result<Vec<(Realization, Stale)>> {
         let node = self.dref.node();

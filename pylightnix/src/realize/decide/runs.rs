@@ -7,6 +7,8 @@
 
 use std::ops::Range;
 
+use serde::{Deserialize, Serialize};
+
 use crate::config::RRefId;
 use crate::lens::Omitted;
 use crate::plan::Code;
@@ -101,13 +103,13 @@ impl EndedRuns {
         ended
     }
 
-    fn has(&self, index: usize) -> bool {
+    pub(in crate::realize) fn has(&self, index: usize) -> bool {
         self.indexes.binary_search(&index).is_ok()
     }
 }
 
 /// The runs that are due.
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Debug, Default, Serialize, Deserialize)]
 pub(in crate::realize) struct DueRuns {
     /// The missing runs of interrupted builds.
     these: Vec<usize>,
@@ -143,6 +145,11 @@ impl DueRuns {
             Some(index) => *index,
             None => self.then.start + (place - self.these.len()),
         }
+    }
+
+    /// Returns the indices of the due runs.
+    pub(in crate::realize) fn indices(&self) -> impl Iterator<Item = usize> {
+        (0..self.len()).map(|place| self.at(place))
     }
 
     /// Adds `more` new runs. Their indices follow those of all earlier runs, of which there are at least `tries`.

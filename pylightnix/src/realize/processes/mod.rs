@@ -6,6 +6,7 @@
 //! Data flows down this list: `pool` starts a `process` when a build needs one, `channel` carries a `message` to it and back, and
 //! `worker` is the other side, which finds the stage by its `terms`. `wire_error` carries errors.
 
+pub(in crate::realize) mod answered;
 mod channel;
 pub(in crate::realize) mod message;
 pub(in crate::realize) mod pool;

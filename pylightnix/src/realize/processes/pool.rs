@@ -4,11 +4,10 @@ use std::fmt;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use serde::Serialize;
-use serde_json::{Map, Value};
 
+use super::answered::Answered;
 use super::message::BuildOrder;
 use super::process::{WorkerEnd, WorkerProcess, said};
-use super::worker::is_promised;
 use crate::lens::{StageReport, Stop};
 use crate::realize::execute::code::CodeEnd;
 use crate::store::{Reads, Store};
@@ -22,9 +21,8 @@ pub struct Processes(Mutex<State>);
 struct State {
     /// The workers that wait for a build.
     idle: Vec<WorkerProcess>,
-    /// The answers that the run gave, for each target.
-    answers: Map<String, Value>,
-    answer_count: usize,
+    /// The answers that the run gave.
+    answered: Answered,
     /// Why workers refused: the others would, too.
     refused: Option<String>,
 }
@@ -35,34 +33,14 @@ impl Processes {
         Processes::default()
     }
 
-    /// Fails if this program does not answer as a worker.
-    pub(in crate::realize) fn check(&self) -> Result<()> {
-        match is_promised() {
-            true => Ok(()),
-            false => Err(Error::new(
-                ErrorKind::Plan,
-                "this program cannot run stages in processes of their own: it has not called `pylightnix::worker`",
-            )
-            .with_help(
-                "call it first in `main`, with the function that makes the plan; programs with `pylightnix_cli::main` do so by \
-                 themselves; tests and notebooks cannot",
-            )),
-        }
-    }
-
     /// Notes an answer of the run, from which workers that start later make the plan.
     pub(in crate::realize) fn answered(&self, target: &str, answer: &impl Serialize) {
-        let mut state = self.state();
-        // An answer is made of texts.
-        let answer = serde_json::to_value(answer).unwrap_or_default();
-        let of_target = state
-            .answers
-            .entry(target)
-            .or_insert_with(|| Value::Array(Vec::new()));
-        if let Value::Array(answers) = of_target {
-            answers.push(answer);
-        }
-        state.answer_count += 1;
+        self.state().answered.add(target, answer);
+    }
+
+    /// Notes all answers so far of a run that goes on in another process.
+    pub(in crate::realize) fn answered_so_far(&self, answered: Answered) {
+        self.state().answered = answered;
     }
 
     /// Has a stage run in a worker, and returns how its code ended and what it looked at. Fails if no process could run it.
@@ -104,13 +82,13 @@ impl Processes {
         if let Some(refused) = &state.refused {
             return Err(Error::new(ErrorKind::Plan, refused.clone()));
         }
-        let now = state.answer_count;
+        let now = state.answered.count;
         while let Some(worker) = state.idle.pop() {
             if worker.answers == now {
                 return Ok(worker);
             }
         }
-        let json = Value::Object(state.answers.clone()).to_string();
+        let json = state.answered.json();
         drop(state);
         WorkerProcess::start(store, now, json)?.map_err(|error| self.refuse(error))
     }

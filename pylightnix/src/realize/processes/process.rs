@@ -182,6 +182,8 @@ fn command(socket: OwnedFd, number: u64) -> Command {
     command
         .args(arguments)
         .env(WORKER, number.to_string())
+        // A task of an executor starts its stages in this way, and programs of theirs are no tasks.
+        .env_remove("PYLIGHTNIX_ORDERS")
         .stdin(socket)
         .stdout(Stdio::null())
         .stderr(Stdio::null())

@@ -11,7 +11,7 @@ use crate::{BoxError, Error, ErrorKind};
 
 /// An error with its causes.
 #[derive(Serialize, Deserialize)]
-pub(super) struct WireError {
+pub(in crate::realize) struct WireError {
     what: What,
     source: Option<Box<WireError>>,
 }
@@ -52,7 +52,7 @@ impl StdError for Told {
 }
 
 impl WireError {
-    pub(super) fn new(error: &(dyn StdError + 'static)) -> Self {
+    pub(in crate::realize) fn new(error: &(dyn StdError + 'static)) -> Self {
         let chain: Vec<_> = Error::chain(error).collect();
         let mut wire: Option<WireError> = None;
         for error in chain.into_iter().rev() {
@@ -67,7 +67,15 @@ impl WireError {
         }
     }
 
-    pub(super) fn into_error(self) -> BoxError {
+    /// Returns the error as one of this library, that of a stage unless it says otherwise.
+    pub(in crate::realize) fn into_ours(self) -> Error {
+        match self.into_error().downcast::<Error>() {
+            Ok(error) => *error,
+            Err(error) => Error::new(ErrorKind::Stage, "a stage failed").because(error),
+        }
+    }
+
+    pub(in crate::realize) fn into_error(self) -> BoxError {
         let source = self.source.map(|source| source.into_error());
         match self.what {
             What::Ours {

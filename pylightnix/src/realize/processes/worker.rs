@@ -39,12 +39,23 @@ const WAITING: usize = 64;
 static PROMISED: AtomicBool = AtomicBool::new(false);
 
 /// Notes that this program answers as a worker when it is started as one.
-pub(crate) fn promise() {
+pub(in crate::realize) fn promise() {
     PROMISED.store(true, Ordering::Relaxed);
 }
 
-pub(super) fn is_promised() -> bool {
-    PROMISED.load(Ordering::Relaxed)
+/// Fails if this program does not answer as a worker.
+pub(in crate::realize) fn check() -> Result<()> {
+    match PROMISED.load(Ordering::Relaxed) {
+        true => Ok(()),
+        false => Err(Error::new(
+            ErrorKind::Plan,
+            "this program cannot run stages in processes of their own: it has not called `pylightnix::worker`",
+        )
+        .with_help(
+            "call it first in `main`, with the function that makes the plan; programs with `pylightnix_cli::main` do so by \
+             themselves; tests and notebooks cannot",
+        )),
+    }
 }
 
 /// What stages in a worker get of the options of the run, which the worker makes again.

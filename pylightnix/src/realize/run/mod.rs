@@ -8,6 +8,7 @@ pub(super) mod build;
 mod carry;
 pub(super) mod choices;
 pub(super) mod counters;
+mod elsewhere;
 pub(super) mod progress;
 pub(super) mod rehearsal;
 pub(super) mod run_plan;

@@ -10,6 +10,7 @@ use super::build::build;
 use super::carry::carry;
 use super::choices::Choices;
 use super::counters::count;
+use super::elsewhere::{Elsewhere, build_elsewhere};
 use super::progress::progress_thread;
 use super::scheduler::{Scheduler, StepOutcome, Turn};
 use super::state::{ChosenBy, RunState};
@@ -24,7 +25,7 @@ use crate::realize::decide::runs::{CurrentCode, stand_for};
 use crate::realize::decide::staleness::staleness;
 use crate::realize::execute::configs::ConfigChecks;
 use crate::realize::failure::errors::{
-    cancelled, does_not_stop, matcher_refused, run_error, with_store_gone,
+    cancelled, does_not_stop, matcher_refused, not_begun, run_error, with_store_gone,
 };
 use crate::realize::failure::panics::caught;
 use crate::realize::failure::recorded::is_failure;
@@ -54,6 +55,9 @@ pub(in crate::realize) fn run_plan(
     given: &AlreadyChosen,
 ) -> Result<(Arc<PlanGraph>, Choices, Report)> {
     let prefetch = Prefetch::new(&options.store, options.jobs);
+    if let Some(dispatcher) = &options.dispatcher {
+        dispatcher.resume();
+    }
     thread::scope(|scope| {
         let mut feed = prefetch.feed(scope);
         let graph = list(&mut |part| feed.add(part))?;
@@ -83,7 +87,7 @@ fn foresee_failures(
     if some_lack || arguments::any_missing(options, graph) {
         // Only if necessary, because predicting costs about as much as a run that builds nothing.
         let foreseen = foresee(options, graph, None)?;
-        lacking = lacking_stages(graph, total, &foreseen);
+        lacking = lacking_stages(options, graph, total, &foreseen);
         arguments::check(options, graph, &foreseen)?;
     }
     Ok((lacking, refused(options, graph)?))
@@ -91,10 +95,16 @@ fn foresee_failures(
 
 /// Returns the stages that have to run and need more than `total`. A stage with a result in the store needs nothing, nor does one
 /// whose results are carried.
-fn lacking_stages(graph: &PlanGraph, total: &Amounts, foreseen: &[Foreseen]) -> HashSet<usize> {
+fn lacking_stages(
+    options: &Realize<'_>,
+    graph: &PlanGraph,
+    total: &Amounts,
+    foreseen: &[Foreseen],
+) -> HashSet<usize> {
     let stages = graph.drefs().enumerate().zip(foreseen);
     let lacking = stages.filter(|((_, stage), foreseen)| {
-        foreseen.action.may_run() && shortage(total, graph, stage).is_some()
+        let runs_here = options.elsewhere(stage).is_none();
+        runs_here && foreseen.action.may_run() && shortage(total, graph, stage).is_some()
     });
     lacking.map(|((at, _), _)| at).collect()
 }
@@ -110,6 +120,17 @@ enum StageOutcome {
     /// The stage has to be built, after the other threads are started.
     Later,
 }
+
+/// Returns how many threads decide and wait. One that waits for a build elsewhere costs little.
+fn threads(options: &Realize<'_>) -> usize {
+    match options.dispatcher {
+        Some(_) => options.jobs.max(WAITING),
+        None => options.jobs,
+    }
+}
+
+/// The number of builds that may be elsewhere at once.
+const WAITING: usize = 1000;
 
 /// Counts the direct and indirect dependents of failed stages.
 fn blocked(graph: &PlanGraph, failed: impl Iterator<Item = usize>) -> usize {
@@ -141,7 +162,7 @@ impl<'a> RunState<'a> {
             options,
             graph,
             choices: Choices::new(hits, graph, given),
-            scheduler: Scheduler::new(graph, options.jobs, total.clone()),
+            scheduler: Scheduler::new(graph, threads(options), total.clone()),
             counters: Arc::default(),
             progress: None,
             refused: HashMap::new(),
@@ -231,6 +252,9 @@ impl<'a> RunState<'a> {
             };
             let cancelled = |running| {
                 self.scheduler.stop();
+                if let Some(dispatcher) = &self.options.dispatcher {
+                    dispatcher.cancel();
+                }
                 let event = Event::Stopping { running };
                 let _ = catch_unwind(AssertUnwindSafe(|| self.notify(&event)));
             };
@@ -248,6 +272,14 @@ impl<'a> RunState<'a> {
         })
     }
 
+    /// Begins no further stage.
+    fn stop(&self) {
+        self.scheduler.stop();
+        if let Some(dispatcher) = &self.options.dispatcher {
+            dispatcher.stop();
+        }
+    }
+
     /// Decides one stage, and builds it if necessary. Records its failure instead of returning it.
     fn step(&self, mut turn: Turn) -> StepOutcome {
         let at = turn.at;
@@ -258,7 +290,7 @@ impl<'a> RunState<'a> {
         let done = caught(|| self.decide(&mut turn));
         if !matches!(done, Ok(Ok(_))) && !self.options.keep_going {
             // Before the release, which would admit a stage that waits for these resources.
-            self.scheduler.stop();
+            self.stop();
         }
         if turn.granted {
             self.scheduler.release(at);
@@ -356,6 +388,22 @@ impl<'a> RunState<'a> {
                     && let Some(taken) = carry(self, &input, policy, &reason)?
                 {
                     return Ok(self.chosen(stage, taken, ChosenBy::Carrying));
+                }
+                if let Some(dispatcher) = self.options.elsewhere(stage) {
+                    // Resources are those of the machine where it runs.
+                    return match build_elsewhere(self, at, &input, policy, dispatcher)? {
+                        Elsewhere::Taken(taken, built) => {
+                            let by = match built {
+                                true => ChosenBy::Building,
+                                false => ChosenBy::Reusing,
+                            };
+                            Ok(self.chosen(stage, taken, by))
+                        }
+                        Elsewhere::NotBegun if self.watchdog.is_cancelled() => {
+                            Err(not_begun(self.graph.titled(stage.id())))
+                        }
+                        Elsewhere::NotBegun => Ok(StageOutcome::Blocked),
+                    };
                 }
                 if !turn.granted {
                     if let Some(lack) = shortage(&self.total, self.graph, stage) {

@@ -340,6 +340,9 @@ impl BuildRuns<'_> {
             record.fingerprint = Some(code.fingerprint().to_owned());
             record.made_with(code.environment());
         }
+        if let Some(origin) = &self.options.origin {
+            origin.told_by(&mut record);
+        }
         record.omitted = node.omitted().clone();
         record.choices = self.choices.clone();
         record.params = self.options.params.of(&self.request.dref);

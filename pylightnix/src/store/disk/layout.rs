@@ -26,6 +26,9 @@ pub(in crate::store) const RUN_ANSWERS: &str = "answers.json";
 /// The events of a run.
 pub(in crate::store) const RUN_EVENTS: &str = "events.jsonl";
 
+/// The folder with the orders of a run.
+pub(crate) const RUN_ORDERS: &str = "orders";
+
 /// The cache folder of partial downloads.
 pub(crate) const FETCHES: &str = "fetches";
 

@@ -1,9 +1,10 @@
 //! Usual build durations.
 
+use std::fs;
 use std::time::Duration;
 
 use crate::Result;
-use crate::config::DRefId;
+use crate::config::{DRefId, Name};
 use crate::store::object::build_record::BuildKind;
 use crate::store::{Snapshot, Store};
 
@@ -41,5 +42,23 @@ impl Store {
         let median = times.get(times.len() / 2);
         // Negative durations result from a clock that was set back.
         Ok(median.and_then(|seconds| Duration::try_from_secs_f64(*seconds).ok()))
+    }
+}
+
+impl Store {
+    /// Returns how long builds of stages with this name took: of at most `most` derivations, one time each. What cannot be read is
+    /// left out.
+    pub(crate) fn times_of_name(&self, name: &Name, most: usize) -> Vec<Duration> {
+        let Ok(entries) = fs::read_dir(self.layout().objects()) else {
+            return Vec::new();
+        };
+        let names = entries
+            .flatten()
+            .filter_map(|entry| entry.file_name().into_string().ok());
+        let ours = names
+            .filter_map(|folder| DRefId::from_folder(&folder))
+            .filter(|dref| dref.name() == name);
+        let times = ours.filter_map(|dref| self.usual_time(&dref).ok().flatten());
+        times.take(most).collect()
     }
 }

@@ -1,5 +1,6 @@
 //! Reading what runs did.
 
+use jiff::{SignedDuration, Timestamp};
 use std::cmp::Reverse;
 use std::fs::File;
 use std::io;
@@ -9,13 +10,16 @@ use uuid::Uuid;
 use super::RunRecord;
 use crate::store::Store;
 use crate::store::disk::entries::entries;
-use crate::store::disk::layout::{RUN, RUN_ANSWERS, RUN_EVENTS};
+use crate::store::disk::layout::{RUN, RUN_ANSWERS, RUN_EVENTS, RUN_ORDERS};
 use crate::store::disk::regular;
 use crate::store::using::flock::{TryLock, attempt};
 use crate::{Error, ErrorKind, Result};
 
 /// The number of runs that garbage collection keeps.
 const KEPT: usize = 50;
+
+/// How long the orders of a run that was killed stay: its tasks may still wait in a queue.
+const ABANDONED: SignedDuration = SignedDuration::from_hours(14 * 24);
 
 /// The folder of a run.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -90,7 +94,12 @@ impl Store {
     pub(in crate::store) fn old_runs(&self) -> Result<Vec<PathBuf>> {
         let mut old = Vec::new();
         for run in self.runs()?.into_iter().skip(KEPT) {
-            if matches!(run.standing()?, RunStanding::Ended | RunStanding::Killed) {
+            let is_over = match run.standing()? {
+                RunStanding::Ended => true,
+                RunStanding::Killed => !run.may_have_tasks(),
+                RunStanding::Running | RunStanding::Unknown => false,
+            };
+            if is_over {
                 old.push(run.path);
             }
         }
@@ -100,6 +109,17 @@ impl Store {
 }
 
 impl RunFolder {
+    /// Returns whether tasks of the run may wait somewhere for their orders.
+    fn may_have_tasks(&self) -> bool {
+        if !self.path.join(RUN_ORDERS).exists() {
+            return false;
+        }
+        let begun = self.id.get_timestamp().map(|time| time.to_unix().0);
+        let begun = begun.and_then(|seconds| i64::try_from(seconds).ok());
+        let begun = begun.and_then(|seconds| Timestamp::from_second(seconds).ok());
+        begun.is_some_and(|begun| Timestamp::now().duration_since(begun) < ABANDONED)
+    }
+
     /// Returns the identifier, a UUIDv7.
     pub fn id(&self) -> Uuid {
         self.id

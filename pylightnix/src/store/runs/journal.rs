@@ -141,6 +141,11 @@ impl RunJournal {
         self.id
     }
 
+    /// Returns the folder.
+    pub fn folder(&self) -> &Path {
+        &self.folder
+    }
+
     /// Appends an event: JSON in one line, without a newline, in a single write.
     ///
     /// # Errors

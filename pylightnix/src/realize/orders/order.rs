@@ -1,0 +1,151 @@
+//! Orders: the files that say what a task has to build. They are written before the task is submitted, and never change.
+//!
+//! `.runs/<run>/orders/<batch>/<index>.json` is the order of a task, and `answers.json` beside it are the answers that its plan is made
+//! from. What the task says is in `<index>.said`, and a file `<index>.stop` asks it to begin no further build.
+
+use std::collections::BTreeMap;
+use std::fs;
+use std::io;
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use serde::de::DeserializeOwned;
+use serde::{Deserialize, Serialize};
+
+use crate::config::DRefId;
+use crate::realize::decide::runs::DueRuns;
+use crate::realize::processes::terms::StageTerms;
+use crate::store::{BuildKind, BuildRecord, Durability, GivenParams, RecordedChoice, Store};
+use crate::store::{Uncommitted, regular};
+use crate::{Error, ErrorKind, Result};
+
+/// The name of the file with the answers, in the folder of a batch.
+pub(in crate::realize) const ANSWERS: &str = "answers.json";
+
+/// What a task has to build.
+#[derive(Clone, Serialize, Deserialize)]
+pub(in crate::realize) struct TaskOrder {
+    pub(in crate::realize) common: OrderedBy,
+    pub(in crate::realize) builds: Vec<OrderedBuild>,
+}
+
+/// What all orders of a run share.
+#[derive(Clone, Serialize, Deserialize)]
+pub(in crate::realize) struct OrderedBy {
+    /// The root of the store.
+    pub(in crate::realize) store: PathBuf,
+    /// Whether publishing waits for the disk.
+    pub(in crate::realize) synced: bool,
+    /// What the build records tell of the program that gave the order.
+    pub(in crate::realize) origin: Origin,
+    pub(in crate::realize) retry_wait: Duration,
+    pub(in crate::realize) grace: Duration,
+}
+
+/// What build records tell of the program of a run.
+#[derive(Clone, Serialize, Deserialize)]
+pub(in crate::realize) struct Origin {
+    command: Vec<String>,
+    commit: Option<String>,
+    dirty: Option<bool>,
+    difference: Option<String>,
+}
+
+/// The runs of a stage that have to be made from what was chosen for its dependencies.
+#[derive(Clone, Serialize, Deserialize)]
+pub(in crate::realize) struct OrderedBuild {
+    pub(in crate::realize) terms: StageTerms,
+    pub(in crate::realize) due: DueRuns,
+    /// What build records tell of the choices for the dependencies.
+    pub(in crate::realize) choices: BTreeMap<DRefId, RecordedChoice>,
+    /// The number of retries of a run that fails.
+    pub(in crate::realize) retries: u32,
+    /// The time limit of each attempt.
+    pub(in crate::realize) timeout: Option<Duration>,
+    /// The parameters that build records tell.
+    pub(in crate::realize) params: GivenParams,
+}
+
+impl OrderedBy {
+    /// Describes the orders of this program.
+    pub(in crate::realize) fn this(store: &Store, retry_wait: Duration, grace: Duration) -> Self {
+        let mut record = BuildRecord::now(BuildKind::Build);
+        Uncommitted::ask();
+        record.note_uncommitted();
+        OrderedBy {
+            store: store.root().to_owned(),
+            synced: store.durability() == Durability::Full,
+            origin: Origin {
+                command: record.command,
+                commit: record.commit,
+                dirty: record.dirty,
+                difference: record.difference,
+            },
+            retry_wait,
+            grace,
+        }
+    }
+}
+
+impl Origin {
+    /// Has a record tell of the program that gave the order.
+    pub(in crate::realize) fn told_by(&self, record: &mut BuildRecord) {
+        record.command.clone_from(&self.command);
+        record.commit.clone_from(&self.commit);
+        record.dirty = self.dirty;
+        record.difference.clone_from(&self.difference);
+    }
+}
+
+impl OrderedBuild {
+    /// Whether two orders ask for the same runs of the same stage.
+    pub(in crate::realize) fn is_like(&self, other: &OrderedBuild) -> bool {
+        self.terms == other.terms && self.due.of == other.due.of && {
+            let (one, other) = (self.due.indices(), other.due.indices());
+            one.eq(other)
+        }
+    }
+}
+
+impl TaskOrder {
+    /// Returns the path of the order with this index in the folder of a batch.
+    pub(in crate::realize) fn path(batch: &Path, index: usize) -> PathBuf {
+        batch.join(format!("{index}.json"))
+    }
+
+    /// Writes the order.
+    pub(in crate::realize) fn write(&self, path: &Path) -> Result<()> {
+        let text = serde_json::to_vec(self).map_err(|error| {
+            Error::new(ErrorKind::Store, "an order cannot be written as JSON").because(error)
+        })?;
+        fs::write(path, text).map_err(|error| Error::io("write", path, error))
+    }
+
+    /// Reads an order.
+    pub(in crate::realize) fn read(path: &Path) -> Result<Self> {
+        read_json(path)
+    }
+}
+
+/// Reads a JSON file.
+fn read_json<T: DeserializeOwned>(path: &Path) -> Result<T> {
+    let text = regular::read(path).map_err(|error| Error::io("read", path, error))?;
+    serde_json::from_slice(&text).map_err(|error| {
+        Error::new(
+            ErrorKind::Store,
+            format!("{} is no order of this version", path.display()),
+        )
+        .because(error)
+        .at(path)
+    })
+}
+
+/// Asks a task to begin no further build.
+pub(in crate::realize) fn ask_to_stop(order: &Path) -> io::Result<()> {
+    fs::write(order.with_extension("stop"), b"")
+}
+
+/// Whether a task was asked to begin no further build.
+pub(in crate::realize) fn is_asked_to_stop(order: &Path) -> bool {
+    order.with_extension("stop").exists()
+}

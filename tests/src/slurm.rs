@@ -1,0 +1,131 @@
+//! A Slurm of several nodes on this machine, one for all tests of a program.
+
+use std::env;
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::process::Command;
+use std::sync::{Mutex, MutexGuard, OnceLock, PoisonError};
+
+use crate::store::folder;
+
+/// A cluster of four nodes with two processors each, which ends with the process of the test.
+pub struct Cluster {
+    folder: PathBuf,
+}
+
+static CLUSTER: OnceLock<Option<Mutex<Cluster>>> = OnceLock::new();
+
+/// Returns the cluster, for one test at a time; `None` on a machine that cannot start one, unless `CI` is `true`, where that is a
+/// failure.
+///
+/// # Panics
+/// Slurm does not start.
+pub fn cluster() -> Option<MutexGuard<'static, Cluster>> {
+    let cluster = CLUSTER.get_or_init(|| Cluster::start().map(Mutex::new));
+    let cluster = cluster.as_ref()?;
+    Some(cluster.lock().unwrap_or_else(PoisonError::into_inner))
+}
+
+fn script(name: &str) -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR"))
+        .join("slurm")
+        .join(name)
+}
+
+/// Starts a program that goes on by itself, and returns the number of its process.
+fn in_background(command: &[&str]) -> String {
+    let shell = "setsid \"$@\" </dev/null >/dev/null 2>&1 & echo $!";
+    let mut start = Command::new("sh");
+    start.args(["-c", shell, "sh"]).args(command);
+    let started = start.output().expect("a shell");
+    let number = String::from_utf8(started.stdout).expect("text");
+    number.trim().to_owned()
+}
+
+impl Cluster {
+    fn start() -> Option<Self> {
+        let folder = folder().keep();
+        let up = Command::new(script("up")).arg(&folder).output();
+        let up = up.expect("the script runs");
+        let said = String::from_utf8_lossy(&up.stdout).into_owned();
+        if up.status.code() == Some(3) {
+            let is_wanted = env::var("CI").is_ok_and(|ci| ci == "true");
+            assert!(!is_wanted, "{said}");
+            eprintln!("left out: {said}");
+            return None;
+        }
+        assert!(
+            up.status.success(),
+            "{said}{}",
+            String::from_utf8_lossy(&up.stderr)
+        );
+        // Ends it when this process is gone, however that ends.
+        let ends = format!(
+            "while kill -0 {0} 2>/dev/null; do sleep 0.2; done; {1} {2}; rm -rf {2}",
+            std::process::id(),
+            script("down").display(),
+            folder.display(),
+        );
+        let _ = in_background(&["sh", "-c", &ends]);
+        Some(Cluster { folder })
+    }
+
+    /// Returns the file of its configuration, for the variable `SLURM_CONF`.
+    #[must_use]
+    pub fn conf(&self) -> PathBuf {
+        self.folder.join("slurm.conf")
+    }
+
+    /// Runs a command of Slurm, and returns what it prints.
+    ///
+    /// # Panics
+    /// It fails.
+    #[must_use]
+    pub fn ask(&self, command: &str) -> String {
+        let mut words = command.split_whitespace();
+        let output = Command::new(words.next().expect("a command"))
+            .args(words)
+            .env("SLURM_CONF", self.conf())
+            .output()
+            .expect("Slurm is installed");
+        assert!(
+            output.status.success(),
+            "{command}: {}",
+            String::from_utf8_lossy(&output.stderr)
+        );
+        String::from_utf8(output.stdout).expect("text")
+    }
+
+    /// Returns the identifiers of the jobs in the queue that are in one of these states, with commas between them.
+    #[must_use]
+    pub fn jobs(&self, states: &str) -> Vec<String> {
+        let said = self.ask(&format!("squeue -h -r -t {states} -o %i"));
+        said.lines().map(str::to_owned).collect()
+    }
+
+    /// Returns the number of the process of a daemon: `slurmctld`, or the name of a node.
+    ///
+    /// # Panics
+    /// There is none.
+    #[must_use]
+    pub fn process(&self, name: &str) -> i32 {
+        let all = fs::read_to_string(self.folder.join("processes")).expect("a list");
+        let lines = all.lines().filter_map(|line| line.split_once(' '));
+        let mut of_name = lines.filter(|(other, _)| *other == name);
+        let (_, process) = of_name.next_back().expect("a process");
+        process.parse().expect("a number")
+    }
+
+    /// Starts the daemon of a node again.
+    ///
+    /// # Panics
+    /// It cannot be started.
+    pub fn start_node(&self, name: &str) {
+        let conf = self.conf().display().to_string();
+        let daemon = in_background(&["slurmd", "-D", "-N", name, "-f", &conf]);
+        let path = self.folder.join("processes");
+        let mut all = fs::read_to_string(&path).expect("a list");
+        all.push_str(&format!("{name} {daemon}\n"));
+        fs::write(&path, all).expect("written");
+    }
+}

@@ -1,0 +1,83 @@
+//! Runs whose stages are tasks of an executor that a program brings along: what is made, what fails, and what is refused.
+
+#![allow(clippy::unwrap_used, reason = "a failing test says where")]
+
+use pylightnix::store::RunStanding;
+use std::fs;
+use tests::line::Line;
+
+fn line() -> Line {
+    Line::empty(env!("CARGO_BIN_EXE_spread"))
+}
+
+/// Returns how often leaves ran: all their numbers, sorted.
+fn ran(line: &Line) -> Vec<u64> {
+    let count = fs::read_to_string(line.folder.path().join("count")).unwrap();
+    let mut ran: Vec<u64> = count.lines().map(|line| line.parse().unwrap()).collect();
+    ran.sort_unstable();
+    ran
+}
+
+#[test]
+fn tasks_build_each_stage_once_and_publish_by_themselves() {
+    let line = line();
+    let made = line.json("run --local --leaves 30 -q");
+    assert_eq!(
+        (&made["report"]["built"], &made["report"]["runs"]),
+        (&31.into(), &31.into())
+    );
+    assert_eq!(line.out("cat sum sum.json").trim(), "435");
+    assert_eq!(ran(&line), (0..30).collect::<Vec<_>>());
+    let again = line.json("run --leaves 30 -q");
+    assert_eq!(again["report"]["built"], 0);
+    assert!(line.out("log leaf").starts_with("leaf "));
+    assert_eq!(line.say("check").code, 0);
+    // A stage that is forced runs once more.
+    let forced = line.json("run --local --leaves 30 --force sum -q");
+    assert_eq!(forced["report"]["built"], 1);
+    for run in line.store.runs().unwrap() {
+        assert_eq!(run.standing().unwrap(), RunStanding::Ended);
+    }
+}
+
+#[test]
+fn a_stage_that_aborts_fails_alone() {
+    let line = line();
+    let said = line.say("run --local --leaves 9 --aborts 7 --keep-going --retries 1 -q");
+    assert_eq!(said.code, 1);
+    for said_so in [
+        "stage `leaf number=7` failed in run 0",
+        "its process was killed by SIGABRT (signal 6)",
+    ] {
+        assert!(said.err.contains(said_so), "{}", said.err);
+    }
+    assert!(said.err.contains("it was tried 2 times"), "{}", said.err);
+    assert!(
+        said.err.contains("1 stage that needs it was not run"),
+        "{}",
+        said.err
+    );
+    assert_eq!(line.store.rrefs().unwrap().len(), 8);
+    let failed = line.store.failed_builds().unwrap();
+    assert_eq!(failed.len(), 1);
+    assert!(
+        fs::read_to_string(failed[0].log())
+            .unwrap()
+            .contains("leaf 7")
+    );
+}
+
+#[test]
+fn a_plan_that_differs_ends_the_run() {
+    let line = line();
+    let said = line.say("run --local --leaves 3 --changing --retries 1000 --keep-going -q");
+    assert_eq!(said.code, 1);
+    assert!(
+        said.err
+            .contains("the plan differs in the process of stage `leaf`: the stage is not in it"),
+        "{}",
+        said.err
+    );
+    assert_eq!(line.store.rrefs().unwrap().len(), 0);
+    assert_eq!(line.store.failed_builds().unwrap().len(), 0);
+}

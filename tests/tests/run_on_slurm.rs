@@ -1,0 +1,351 @@
+//! Runs on a real Slurm: nothing of the plan is lost on the way, each stage is built once, and faults of programs, nodes and jobs are
+//! what they are. Left out where Slurm cannot be started.
+
+#![allow(clippy::unwrap_used, reason = "a failing test says where")]
+
+use pylightnix::config::RRefId;
+use pylightnix::prelude::*;
+use pylightnix::realize::Slurm;
+use rustix::process::{Pid, Signal, kill_process};
+use std::fs;
+use std::process::{Child, Stdio};
+use std::thread::sleep;
+use std::time::{Duration, Instant};
+use tests::line::Line;
+use tests::slurm::{Cluster, cluster};
+
+/// Returns the session of a program that finds the cluster.
+fn line(program: &'static str, cluster: &Cluster) -> Line {
+    Line::empty(program).with("SLURM_CONF", cluster.conf())
+}
+
+/// Waits until something holds.
+fn until(what: &str, holds: impl Fn() -> bool) {
+    let begun = Instant::now();
+    while !holds() {
+        assert!(begun.elapsed() < Duration::from_secs(90), "{what}");
+        sleep(Duration::from_millis(50));
+    }
+}
+
+/// Starts a run that goes on in the background.
+fn start(line: &Line, arguments: &str) -> Child {
+    let mut command = line.command(arguments);
+    command.stdout(Stdio::null()).stderr(Stdio::null());
+    command.spawn().unwrap()
+}
+
+/// Returns how often leaves ran: all their numbers, sorted.
+fn ran(line: &Line) -> Vec<u64> {
+    let count = fs::read_to_string(line.folder.path().join("count")).unwrap_or_default();
+    let mut ran: Vec<u64> = count.lines().map(|line| line.parse().unwrap()).collect();
+    ran.sort_unstable();
+    ran
+}
+
+/// Returns the number of orders of all runs.
+fn orders(line: &Line) -> usize {
+    let pattern = line.store.root().join(".runs");
+    let mut orders = 0;
+    for run in fs::read_dir(pattern).unwrap().flatten() {
+        for batch in fs::read_dir(run.path().join("orders"))
+            .into_iter()
+            .flatten()
+        {
+            let files = fs::read_dir(batch.unwrap().path()).unwrap().flatten();
+            let names = files.map(|file| file.file_name().into_string().unwrap());
+            let numbers = names.filter(|name| {
+                let stem = name.strip_suffix(".json");
+                stem.is_some_and(|stem| stem.parse::<u32>().is_ok())
+            });
+            orders += numbers.count();
+        }
+    }
+    orders
+}
+
+/// Returns the process of a task in the session's store.
+fn task_of(line: &Line) -> Option<i32> {
+    let wanted = format!("PYLIGHTNIX_ORDERS={}", line.store.root().display());
+    let processes = fs::read_dir("/proc").unwrap().flatten();
+    let mut numbers =
+        processes.filter_map(|process| process.file_name().to_str()?.parse::<i32>().ok());
+    numbers.find(|number| {
+        let variables = fs::read(format!("/proc/{number}/environ")).unwrap_or_default();
+        let variables = String::from_utf8_lossy(&variables).into_owned();
+        variables
+            .split('\0')
+            .any(|variable| variable.starts_with(&wanted))
+    })
+}
+
+/// Returns the process that started another one.
+fn parent(process: i32) -> i32 {
+    let stat = fs::read_to_string(format!("/proc/{process}/stat")).unwrap();
+    let after_name = stat.rsplit_once(") ").unwrap().1;
+    after_name.split(' ').nth(1).unwrap().parse().unwrap()
+}
+
+fn sum_of(line: &Line) -> u64 {
+    line.out("cat sum sum.json").trim().parse().unwrap()
+}
+
+#[test]
+fn short_stages_share_tasks_and_each_is_built_once() {
+    let Some(cluster) = cluster() else { return };
+    let line = line(env!("CARGO_BIN_EXE_spread"), &cluster);
+    let made = line.json("run --on slurm --leaves 100 -q");
+    assert_eq!(made["report"]["built"], 101);
+    assert_eq!(sum_of(&line), 4950);
+    assert_eq!(ran(&line), (0..100).collect::<Vec<_>>());
+    let tasks = orders(&line);
+    assert!(tasks <= 16, "{tasks} tasks");
+    // A run on threads finds all of it, with what the program of the run says of itself.
+    let again = line.json("run -q --leaves 100");
+    assert_eq!(again["report"]["built"], 0);
+    let show = line.json("show leaf");
+    let build = &show["builds"][0];
+    let command: Vec<String> = serde_json::from_value(build["command"].clone()).unwrap();
+    assert_eq!(command[0], "[PROGRAM]");
+    assert!(line.out("log leaf").starts_with("leaf "));
+    assert_eq!(line.say("check").code, 0);
+    // With nothing to do, nothing is asked.
+    let runs = fs::read_dir(line.store.root().join(".runs"))
+        .unwrap()
+        .count();
+    let nothing = line
+        .command("run --on slurm --leaves 100 -q")
+        .env("SLURM_CONF", "/nowhere")
+        .output();
+    assert!(nothing.unwrap().status.success());
+    assert_eq!(
+        fs::read_dir(line.store.root().join(".runs"))
+            .unwrap()
+            .count(),
+        runs
+    );
+}
+
+#[test]
+fn what_dies_is_a_failure_of_its_stage_alone() {
+    let Some(cluster) = cluster() else { return };
+    let line = line(env!("CARGO_BIN_EXE_isolated"), &cluster);
+    let said = line.say("run all --on slurm --keep-going --progress lines");
+    assert_eq!(said.code, 1, "{said:?}");
+    for (how, why) in [
+        ("abort", "its process was killed by SIGABRT (signal 6)"),
+        ("exit", "its process ended with exit status 0"),
+        ("kill", "its process was killed by SIGKILL (signal 9)"),
+        ("panic", "it panicked: on purpose"),
+        ("error", "No such file or directory"),
+    ] {
+        let failed = format!("stage `dies how={how}` failed in run 0: {why}");
+        assert!(said.err.contains(&failed), "{failed}\n{}", said.err);
+    }
+    let failed = line.store.failed_builds().unwrap();
+    assert_eq!(failed.len(), 7);
+    for build in &failed {
+        let log = fs::read_to_string(build.log()).unwrap();
+        assert!(log.contains("this is "), "{log:?}");
+    }
+    assert_eq!(line.store.rrefs().unwrap().len(), 1);
+    assert_eq!(line.say("check").code, 0);
+}
+
+#[test]
+fn nothing_of_the_plan_is_lost_on_the_way() {
+    let Some(cluster) = cluster() else { return };
+    let line = line(env!("CARGO_BIN_EXE_isolated"), &cluster);
+    assert_eq!(line.say("run told --on slurm -q").code, 0);
+    assert_eq!(line.out("cat told told.txt"), "n 0, verbosity 7, volume 11");
+    let again = line.json("run told -q");
+    assert_eq!(
+        (&again["report"]["built"], &again["report"]["reused"]),
+        (&0.into(), &2.into())
+    );
+    let told = line.store.realization(line.newest("told")).unwrap();
+    let choices: Vec<_> = told.builds()[0].choices.values().collect();
+    assert_eq!((choices.len(), choices[0].from), (1, 3));
+}
+
+#[test]
+fn a_plan_that_differs_ends_the_run() {
+    let Some(cluster) = cluster() else { return };
+    let line = line(env!("CARGO_BIN_EXE_isolated"), &cluster);
+    let said = line.say("run changing --on slurm --retries 1000 --keep-going -q");
+    assert_eq!(said.code, 1);
+    assert!(
+        said.err
+            .contains("the plan differs in the process of stage `dies`: the stage is not in it"),
+        "{}",
+        said.err
+    );
+    assert_eq!(line.store.failed_builds().unwrap().len(), 0);
+    assert_eq!(orders(&line), 1);
+}
+
+#[test]
+fn questions_are_answered_in_tasks() {
+    let Some(cluster) = cluster() else { return };
+    let line = line(env!("CARGO_BIN_EXE_asking"), &cluster);
+    fs::write(line.folder.path().join("count.txt"), "3").unwrap();
+    let made = line.json("run --on slurm -q");
+    assert_eq!(made["report"]["built"], 5);
+    for result in made["results"].as_array().unwrap() {
+        let rref = result["rref"].as_str().unwrap().parse::<RRefId>().unwrap();
+        let text = fs::read_to_string(line.store.out_dir(rref).join("part.txt"));
+        let number = result["label"].as_str().unwrap().replace("number=", "");
+        assert_eq!(text.unwrap(), format!("{number} of 3"));
+    }
+}
+
+#[test]
+fn a_stage_that_does_not_look_is_ended_when_its_time_is_up() {
+    let Some(cluster) = cluster() else { return };
+    let line = line(env!("CARGO_BIN_EXE_isolated"), &cluster);
+    let said = line.say("run deaf --on slurm --timeout 300ms --grace 200ms -q");
+    assert_eq!(said.code, 1);
+    assert!(
+        said.err.contains("its time limit is 300 ms"),
+        "{}",
+        said.err
+    );
+}
+
+#[test]
+fn after_a_failure_no_further_stage_begins() {
+    let Some(cluster) = cluster() else { return };
+    let line = line(env!("CARGO_BIN_EXE_spread"), &cluster);
+    let begun = Instant::now();
+    let said = line.say("run --on slurm --leaves 300 --takes 300 --aborts 2 -q");
+    assert_eq!(said.code, 1);
+    assert!(said.err.contains("SIGABRT"), "{}", said.err);
+    // It is one of the four that go first, as nothing is known of their time.
+    assert!(ran(&line).len() <= 4, "{:?}", ran(&line));
+    assert!(begun.elapsed() < Duration::from_secs(60));
+    until("a task goes on", || {
+        cluster.jobs("pending,running").is_empty()
+    });
+}
+
+#[test]
+fn a_run_that_is_cancelled_takes_its_tasks_along() {
+    let Some(cluster) = cluster() else { return };
+    let line = line(env!("CARGO_BIN_EXE_spread"), &cluster);
+    fs::write(line.folder.path().join("hold"), "").unwrap();
+    let mut run = start(&line, "run --on slurm --leaves 20 -q");
+    until("nothing runs", || cluster.jobs("running").len() >= 4);
+    kill_process(Pid::from_child(&run), Signal::INT).unwrap();
+    assert_eq!(run.wait().unwrap().code(), Some(130));
+    until("a task goes on", || {
+        cluster.jobs("pending,running").is_empty()
+    });
+    assert_eq!(line.store.rrefs().unwrap().len(), 0);
+}
+
+#[test]
+fn a_run_that_is_killed_leaves_its_tasks_to_the_next() {
+    let Some(cluster) = cluster() else { return };
+    let line = line(env!("CARGO_BIN_EXE_spread"), &cluster);
+    let hold = line.folder.path().join("hold");
+    fs::write(&hold, "").unwrap();
+    let mut run = start(&line, "run --on slurm --leaves 4 -q");
+    until("nothing runs", || ran(&line).len() == 4);
+    run.kill().unwrap();
+    run.wait().unwrap();
+    assert_eq!(cluster.jobs("running").len(), 4);
+    let again = start(&line, "run --on slurm --leaves 4 -q");
+    sleep(Duration::from_secs(2));
+    assert_eq!(cluster.jobs("pending,running").len(), 4, "they are adopted");
+    fs::remove_file(hold).unwrap();
+    assert!(again.wait_with_output().unwrap().status.success());
+    assert_eq!(ran(&line), [0, 1, 2, 3]);
+    assert_eq!(sum_of(&line), 6);
+    // The leaves and their sum.
+    assert_eq!(orders(&line), 5);
+}
+
+#[test]
+fn a_task_that_is_started_again_is_no_failure() {
+    let Some(cluster) = cluster() else { return };
+    let line = line(env!("CARGO_BIN_EXE_spread"), &cluster);
+    let hold = line.folder.path().join("hold");
+    fs::write(&hold, "").unwrap();
+    let run = start(&line, "run --on slurm --leaves 2 -q");
+    until("nothing runs", || ran(&line).len() == 2);
+    let jobs = cluster.jobs("running");
+    let _ = cluster.ask(&format!("scontrol requeue {}", jobs[0]));
+    until("it is not started again", || ran(&line).len() == 3);
+    fs::remove_file(hold).unwrap();
+    assert!(run.wait_with_output().unwrap().status.success());
+    assert_eq!(sum_of(&line), 1);
+    assert_eq!(line.store.failed_builds().unwrap().len(), 0);
+    assert_eq!(orders(&line), 3);
+}
+
+#[test]
+fn a_task_that_vanishes_is_submitted_again() {
+    let Some(cluster) = cluster() else { return };
+    let line = line(env!("CARGO_BIN_EXE_spread"), &cluster);
+    let hold = line.folder.path().join("hold");
+    fs::write(&hold, "").unwrap();
+    let run = start(&line, "run --on slurm --leaves 1 -q");
+    until("nothing runs", || ran(&line).len() == 1);
+    let _ = cluster.ask(&format!("scancel {}", cluster.jobs("running")[0]));
+    fs::remove_file(hold).unwrap();
+    assert!(run.wait_with_output().unwrap().status.success());
+    assert_eq!(ran(&line), [0, 0]);
+    assert_eq!(line.store.failed_builds().unwrap().len(), 0);
+}
+
+#[test]
+fn a_node_that_dies_loses_nothing() {
+    let Some(cluster) = cluster() else { return };
+    let line = line(env!("CARGO_BIN_EXE_spread"), &cluster);
+    let hold = line.folder.path().join("hold");
+    fs::write(&hold, "").unwrap();
+    let run = start(&line, "run --on slurm --leaves 1 -q");
+    until("nothing runs", || ran(&line).len() == 1);
+    let node = cluster.ask("squeue -h -t running -o %N");
+    let node = node.trim().to_owned();
+    // The daemon, and what it started.
+    let daemon = Pid::from_raw(cluster.process(&node)).unwrap();
+    kill_process(daemon, Signal::KILL).unwrap();
+    let task = task_of(&line).unwrap();
+    let shell = parent(task);
+    for process in [parent(shell), shell, task] {
+        kill_process(Pid::from_raw(process).unwrap(), Signal::KILL).unwrap();
+    }
+    fs::remove_file(hold).unwrap();
+    let ended = run.wait_with_output().unwrap();
+    cluster.start_node(&node);
+    assert!(ended.status.success());
+    assert_eq!(sum_of(&line), 0);
+    assert_eq!(line.store.failed_builds().unwrap().len(), 0);
+    until("the node is not back", || {
+        let states = cluster.ask("sinfo -h -N -o %T");
+        states.lines().all(|state| state == "idle")
+    });
+}
+
+/// A stage.
+#[derive(Config)]
+struct Quiet {}
+
+#[stage]
+fn quiet(_: &Build<Quiet>) -> Result<()> {
+    Ok(())
+}
+
+#[test]
+fn a_program_that_does_not_answer_is_told() {
+    let (_folder, store) = tests::runs::scratch();
+    let run = Realize::new(&store).on(Slurm::new());
+    let refused = run.run(&instantiate(Quiet::new()).unwrap()).unwrap_err();
+    assert!(
+        refused
+            .to_string()
+            .contains("it has not called `pylightnix::worker`"),
+        "{refused}"
+    );
+}
