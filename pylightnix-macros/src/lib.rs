@@ -197,6 +197,8 @@ pub fn derive_param_enum(item: TokenStream) -> TokenStream {
 /// | `reads = artifacts` | the path of an artifact leads to this artifact alone, so that others of its realization may change without a run of this stage; without it, a path, a format of your own and the environment of a command count as reading all of the realization |
 /// | `reads = all` | the stage reads what the library does not see, and always runs when something that it depends on was made again |
 /// | `args(Verbosity, Token)` | the types of the run-time arguments, which are not part of the identity: `Realize::arg` gives them, `b.arg::<Verbosity>()` reads them |
+/// | `sealed` | each run has a process of its own that cannot read what is not in its context: no other files, and no network |
+/// | `network`, `read("/data/x")` | what a sealed stage may reach all the same: the network; files, folders and devices by their absolute paths |
 /// | `version = n` | identifies the code of the function instead of its tokens, and of all that it names: only another number makes results stale |
 /// | `retries = n` | a failed run is retried up to `n` times, after waits of 1, 2, 4, .. seconds, at most a minute |
 /// | `timeout = "2h30m"` | the time limit of a run, in the units `ms`, `s`, `m`, `h`, `d` and `w`. After it the stage has to stop: `b.check()?` fails, and child processes are ended |

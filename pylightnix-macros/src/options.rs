@@ -30,6 +30,8 @@ pub(crate) enum OptionForm {
     List,
     /// `key(A, "pattern")`
     ListAndTexts,
+    /// `key("a", "b")`
+    Texts,
     /// `key(a = 1, b = 2)`
     Amounts,
     /// `key = word`
@@ -68,6 +70,7 @@ enum Value {
     Switch(bool),
     List(Vec<Type>),
     ListAndTexts(Vec<Type>, Vec<LitStr>),
+    Texts(Vec<LitStr>),
     Amounts(Vec<(Ident, LitInt)>),
     Word(Ident),
     Words(Vec<Word>),
@@ -199,6 +202,15 @@ impl Options {
         }
     }
 
+    /// Takes an option that is a list of texts.
+    pub(crate) fn texts(&mut self, key: &str) -> Option<GivenOption<Vec<LitStr>>> {
+        let GivenOption { key, value } = self.take(key)?;
+        match value {
+            Value::Texts(value) => Some(GivenOption { key, value }),
+            _ => None,
+        }
+    }
+
     /// Takes the value of an option that is a word.
     pub(crate) fn word(&mut self, key: &str) -> Option<Ident> {
         match self.take(key)?.value {
@@ -261,6 +273,7 @@ fn parse_option(input: ParseStream<'_>, place: &OptionHost) -> syn::Result<Given
             OptionForm::Switch => "`true` or `false` after `=`",
             OptionForm::Word => "a word after `=`",
             OptionForm::List | OptionForm::ListAndTexts => "a list in parentheses",
+            OptionForm::Texts => "texts in parentheses",
             OptionForm::Amounts => "names with their amounts in parentheses",
             OptionForm::Words => "names in parentheses",
         };
@@ -300,6 +313,13 @@ fn parse_value(
                 }
             }
             return Ok(Value::ListAndTexts(types, texts));
+        }
+        OptionForm::Texts => {
+            let content = in_parentheses(input, &wrong_form)?;
+            // Taken whole, so that what is left of a list with an error is no error of its own.
+            let list: TokenStream = content.parse()?;
+            let texts = Punctuated::<LitStr, Token![,]>::parse_terminated.parse2(list);
+            return Ok(Value::Texts(texts.map_err(wrong)?.into_iter().collect()));
         }
         OptionForm::Words => {
             let content = in_parentheses(input, &wrong_form)?;

@@ -15,7 +15,7 @@ pub use crate as library;
 pub use crate::lens::Promise;
 pub use crate::plan::matcher::StageMatcher;
 pub use crate::plan::{
-    ArgType, CrateVersions, ItemTexts, Place, Reach, Reading, Registration, Tracked,
+    ArgType, CrateVersions, ItemTexts, Place, Reach, Reading, Registration, Sealing, Tracked,
 };
 pub use inventory::submit;
 // Re-exported because a user's module may define other items with these names.

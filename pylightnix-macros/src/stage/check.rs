@@ -7,6 +7,7 @@ use quote::ToTokens;
 use syn::{FnArg, GenericParam, ReturnType, Safety, Signature, Type};
 
 use super::model::{Stage, is_concrete};
+use super::sealing;
 use crate::faults::Faults;
 use crate::names;
 
@@ -23,6 +24,7 @@ pub(super) fn stage(stage: &mut Stage, faults: &mut Faults) {
     name(stage, faults);
     numbers(stage, faults);
     reads(stage, faults);
+    sealing::check(&stage.sealing, faults);
 }
 
 fn qualifiers(signature: &Signature, faults: &mut Faults) {

@@ -9,6 +9,7 @@ use super::check::is_in;
 use super::limits;
 use super::model::{Stage, is_concrete};
 use super::reach::{self, Generated};
+use super::sealing;
 use crate::library::Library;
 use crate::{fingerprint, names, spans, uses};
 
@@ -52,6 +53,7 @@ pub(super) fn stage(stage: &Stage, item: &TokenStream) -> TokenStream {
     let takes = takes(stage, config, &generics);
     let limits = limits::expand(&stage.limits, library);
     let reads = reads(stage);
+    let sealing = sealing::expand(&stage.sealing, library);
     // Mixed-site hygiene: local variables here do not collide with names in the user's expressions.
     library.around(quote_spanned! {Span::mixed_site()=>
         #[automatically_derived]
@@ -75,6 +77,7 @@ pub(super) fn stage(stage: &Stage, item: &TokenStream) -> TokenStream {
             #[allow(unexpected_cfgs)]
             const REACH: #library::__private::Reach = #reach;
             #reads
+            #sealing
 
             fn parameters() -> #library::__private::Vec<#library::__private::String> {
                 #library::__private::Vec::from([#(#values),*])

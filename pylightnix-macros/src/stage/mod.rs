@@ -8,6 +8,7 @@ mod limits;
 mod model;
 mod parse;
 mod reach;
+mod sealing;
 
 use proc_macro2::TokenStream;
 use quote::ToTokens;

@@ -34,6 +34,7 @@ pub(super) struct Stage {
     pub(super) args: Option<GivenOption<Vec<Type>>>,
     pub(super) register: Option<GivenOption<Vec<Type>>>,
     pub(super) limits: Limits,
+    pub(super) sealing: Sealing,
     pub(super) library: Library,
 }
 
@@ -44,6 +45,13 @@ pub(super) struct Limits {
     pub(super) threads: Option<LitInt>,
     pub(super) memory: Option<LitStr>,
     pub(super) resources: Vec<(Ident, LitInt)>,
+}
+
+/// What a stage says of what it may reach.
+pub(super) struct Sealing {
+    pub(super) sealed: Option<Ident>,
+    pub(super) network: Option<Ident>,
+    pub(super) read: Option<GivenOption<Vec<LitStr>>>,
 }
 
 /// A function whose body is kept as tokens, without parsing.

@@ -5,7 +5,7 @@ use quote::ToTokens;
 use syn::parse::{Parse, ParseStream};
 use syn::{Attribute, DeriveInput, Expr, FnArg, GenericArgument, PathArguments, Type};
 
-use super::model::{Function, Limits, Stage};
+use super::model::{Function, Limits, Sealing, Stage};
 use crate::faults::Faults;
 use crate::library::{self, Library};
 use crate::options::{OptionForm, OptionHost, OptionSpec, Options};
@@ -95,6 +95,21 @@ const STAGE: OptionHost = OptionHost {
             example: "resources(gpu = 1)",
         },
         OptionSpec {
+            key: "sealed",
+            form: OptionForm::Flag,
+            example: "sealed",
+        },
+        OptionSpec {
+            key: "network",
+            form: OptionForm::Flag,
+            example: "network",
+        },
+        OptionSpec {
+            key: "read",
+            form: OptionForm::Texts,
+            example: "read(\"/data/x\")",
+        },
+        OptionSpec {
             key: "args",
             form: OptionForm::List,
             example: "args(Verbosity, Token)",
@@ -156,6 +171,11 @@ pub(super) fn stage(
             threads: given.number("threads"),
             memory: given.text("memory"),
             resources: given.amounts("resources"),
+        },
+        sealing: Sealing {
+            sealed: given.flag("sealed"),
+            network: given.flag("network"),
+            read: given.texts("read"),
         },
         library: Library::new(given.path("crate"), "stage"),
         function,

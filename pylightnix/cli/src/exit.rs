@@ -77,12 +77,13 @@ impl CommandError {
 
 /// Replaces methods of the library in a help text by the options of the command line.
 fn on_the_line(mut text: String) -> String {
-    const WORDS: [(&str, &str); 11] = [
+    const WORDS: [(&str, &str); 12] = [
         ("`keep_going()`", "`--keep-going`"),
         ("`with_dependents()`", "`--with-dependents`"),
         ("`force()`", "`--force`"),
         ("`nobody_else_uses_it()`", "`--nobody-else-uses-it`"),
         ("`trust_unknown()`", "`--trust-unknown`"),
+        ("`only_sealed()`", "`--only-sealed`"),
         ("`no_cut_off()`", "`--no-cut-off`"),
         ("`retry_failed()`", "`--retry-failed`"),
         ("`Realize::trust_unknown()`", "`--trust-unknown`"),

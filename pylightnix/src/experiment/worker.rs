@@ -85,6 +85,14 @@ impl Kind {
         }
     }
 
+    /// Enters the sandbox of a sealed stage, if there is one, and begins to receive orders.
+    fn enter(&mut self, store: &Store) -> Result<()> {
+        match self {
+            Kind::Worker(worker) => worker.enter(store),
+            Kind::Order(_) => Ok(()),
+        }
+    }
+
     fn answers(&self) -> &str {
         match self {
             Kind::Worker(worker) => worker.answers(),
@@ -106,10 +114,11 @@ impl WorkerRun {
     /// # Errors
     /// Fails if the run is gone, or if the store cannot be opened.
     pub fn here() -> Result<Option<Self>> {
-        let Some(worker) = Kind::here()? else {
+        let Some(mut worker) = Kind::here()? else {
             return Ok(None);
         };
         let opened = worker.open_store().and_then(|store| {
+            worker.enter(&store)?;
             let answers = serde_json::from_str(worker.answers()).map_err(|error| {
                 Error::new(ErrorKind::Plan, "the answers of the run cannot be read").because(error)
             })?;

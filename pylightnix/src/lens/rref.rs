@@ -233,6 +233,8 @@ pub struct AnyRRef(Link<dyn AnyRealized>);
 pub(crate) trait AnyRealized: Any + Send + Sync {
     fn realization(&self) -> &Realization;
     fn home(&self) -> &Arc<ArtifactHome>;
+    /// Returns what it was made from.
+    fn chosen(&self) -> &Chosen;
     fn failure(&self) -> Option<&Arc<str>>;
     /// Returns the place in a running stage.
     fn place(&self) -> Option<&NotedPlace>;
@@ -254,6 +256,10 @@ impl<C: Config> AnyRealized for RealizedStage<C> {
                 place: None,
             })
         })
+    }
+
+    fn chosen(&self) -> &Chosen {
+        &self.chosen
     }
 
     fn failure(&self) -> Option<&Arc<str>> {
@@ -289,6 +295,10 @@ impl<C: Config> AnyRealized for NotedStage<C> {
                 place: Some(self.place.clone()),
             })
         })
+    }
+
+    fn chosen(&self) -> &Chosen {
+        self.of.chosen()
     }
 
     fn failure(&self) -> Option<&Arc<str>> {
@@ -391,6 +401,11 @@ impl AnyRRef {
 
     pub(crate) fn realization(&self) -> &Realization {
         self.0.realization()
+    }
+
+    /// Returns what it was made from.
+    pub(crate) fn chosen(&self) -> &Chosen {
+        self.0.chosen()
     }
 
     /// Restores the type, and returns what a running stage has besides.

@@ -22,6 +22,7 @@ mod reading;
 mod refpath;
 mod registry;
 mod revive;
+mod sealing;
 mod stage;
 mod stage_info;
 mod sweep;
@@ -52,6 +53,8 @@ pub(crate) use registry::named;
 pub use registry::{Registration, registered};
 pub(crate) use revive::ConfigType;
 pub use revive::{Revived, Wanted};
+#[doc(hidden)]
+pub use sealing::Sealing;
 pub use stage::{Stage, StageValue};
 pub use sweep::{Axes, grid, labelled, labels, sweep};
 pub use target::{Realizations, Target};

@@ -16,6 +16,7 @@ use super::limits::Limits;
 use super::matcher::{AnyMatcher, Choice, StageMatcher};
 use super::place::Place;
 use super::reading::Reading;
+use super::sealing::Sealing;
 use super::stage::Stage;
 use crate::config::{ConfigJson, DRefId, RRefId};
 use crate::lens::{
@@ -45,6 +46,8 @@ pub(super) struct Recipe<C: Config> {
     pub(super) matcher: NodeMatcher<C>,
     pub(super) realizer: NodeRealizer<C>,
     pub(super) limits: Arc<Limits>,
+    /// What a sealed stage may reach. It holds for a realizer that the plan gives, too.
+    pub(super) sealing: Option<Sealing>,
     /// The cardinality of the choice.
     pub(super) takes: Takes,
     /// The run-time arguments that the stage takes.
@@ -134,6 +137,7 @@ impl<C: Stage> Recipe<C> {
                 reads: C::READS,
             },
             limits: Arc::new(C::limits()),
+            sealing: C::SEALING,
             takes: C::Card::TAKES,
             args: C::args,
             note: None,
@@ -148,6 +152,7 @@ impl<C: Config> Clone for Recipe<C> {
             matcher: self.matcher.clone(),
             realizer: self.realizer.clone(),
             limits: self.limits.clone(),
+            sealing: self.sealing,
             takes: self.takes,
             args: self.args,
             note: self.note.clone(),
@@ -167,6 +172,7 @@ impl<C: Config> Node<C> {
             matcher: NodeMatcher::Detached,
             realizer: NodeRealizer::Detached,
             limits: Arc::default(),
+            sealing: None,
             takes: Q::TAKES,
             args: Vec::new,
             note: None,
@@ -295,6 +301,8 @@ pub(crate) trait AnyNode: Any + Send + Sync {
     /// Returns what counts as read by the realizer.
     fn reads(&self) -> Reading;
     fn limits(&self) -> &Limits;
+    /// Returns what the stage may reach if it says that it is sealed.
+    fn sealing(&self) -> Option<Sealing>;
     /// Returns whether the code may run in another process: that of the library's own stages reads what another machine may not see.
     fn leaves_the_process(&self) -> bool;
     fn promises(&self) -> &'static [Promise];
@@ -417,6 +425,10 @@ impl<C: Config> AnyNode for Node<C> {
 
     fn limits(&self) -> &Limits {
         &self.recipe.limits
+    }
+
+    fn sealing(&self) -> Option<Sealing> {
+        self.recipe.sealing
     }
 
     fn leaves_the_process(&self) -> bool {

@@ -7,6 +7,7 @@ use super::matcher::StageMatcher;
 use super::place::Place;
 use super::reach::Reach;
 use super::reading::Reading;
+use super::sealing::Sealing;
 use crate::lens::{Build, Cardinality, Config};
 use crate::{BoxError, Result};
 
@@ -50,6 +51,10 @@ pub trait Stage: Config {
     /// What counts as read.
     #[doc(hidden)]
     const READS: Reading = Reading::Noted;
+
+    /// What a sealed stage may reach; `None` for a stage that is not sealed.
+    #[doc(hidden)]
+    const SEALING: Option<Sealing> = None;
 
     /// Returns the generic arguments of the stage, which its tokens do not contain.
     #[doc(hidden)]

@@ -20,7 +20,7 @@ use super::resources::units::{UnitNames, check_units};
 use super::stage_params::StageParams;
 use super::stop::cancel::Cancel;
 use crate::config::{DRefId, RRefId};
-use crate::plan::{AnyDRef, Args, Counts, PlanGraph, RunArg};
+use crate::plan::{AnyDRef, AnyNode, Args, Counts, PlanGraph, RunArg, Sealing};
 use crate::store::{Store, cores};
 use crate::{Error, ErrorKind, Result};
 
@@ -79,6 +79,12 @@ pub struct Realize<'a> {
     pub(in crate::realize) run_folder: Option<RunFolderOf>,
     /// What build records tell of the program that ordered the builds, if that is another one.
     pub(in crate::realize) origin: Option<Origin>,
+    /// Whether all stages are sealed, whatever they say.
+    pub(in crate::realize) all_sealed: bool,
+    /// Whether only what was made sealed counts.
+    pub(in crate::realize) only_sealed: bool,
+    /// What starts a process for each run of a sealed stage.
+    pub(in crate::realize) sandboxes: Processes,
 }
 
 impl fmt::Debug for Realize<'_> {
@@ -119,6 +125,9 @@ impl<'a> Realize<'a> {
             dispatcher: None,
             run_folder: None,
             origin: None,
+            all_sealed: false,
+            only_sealed: false,
+            sandboxes: Processes::new(),
         }
     }
 
@@ -486,6 +495,52 @@ impl<'a> Realize<'a> {
         stage.node().leaves_the_process().then_some(dispatcher)
     }
 
+    /// Seals all stages of this run, as if each said `#[stage(sealed)]`: nothing that they read from outside goes unseen.
+    ///
+    /// Each run of a sealed stage has a process of its own, also if the others run on threads. It may read what is reached from its
+    /// context, what the stage declares with `read("/data/x")`, and the programs and libraries of the system; it may write its output
+    /// and its [scratch folder](crate::lens::Build::scratch). It has no network, unless the stage says `network`. What else it
+    /// opens is refused, and the error names the path. The build record of the result says that it was sealed.
+    ///
+    /// Stages of the library, such as [`file`](crate::stages::file()), count as sealed, since what they read is in their
+    /// configs. Whether a stage is sealed is not part of its identity.
+    ///
+    /// A run fails before any stage runs if a sealed stage has to run and this cannot be: the program does not call
+    /// [`worker`](crate::worker) (see [`on`](Self::on)), or the system cannot seal a process, as Linux before 6.2 and macOS.
+    ///
+    /// ```no_run,standalone_crate
+    /// use pylightnix::prelude::*;
+    /// # #[derive(Config)] struct Sum { #[selfref("sum.json")] out: SelfRef<Json<u64>> }
+    /// # #[stage] fn sum(b: &Build<Sum>) -> Result<SumOutputs> {
+    /// #     Ok(SumOutputs { out: b.out.save(&(1..=100).sum())? })
+    /// # }
+    ///
+    /// fn experiment(_: &Run<'_>) -> Result<DRef<Sum>> {
+    ///     Ok(instantiate(Sum::new())?)
+    /// }
+    ///
+    /// fn main() -> Result<()> {
+    ///     pylightnix::worker(experiment)?; // before anything that starts threads
+    ///     let store = Store::open("_store")?;
+    ///     let sum = Realize::new(&store).sealed().evaluate(experiment)?;
+    ///     assert!(sum.builds().iter().any(|build| build.sealed));
+    ///     // Nothing runs: this result was made sealed.
+    ///     Realize::new(&store).only_sealed().evaluate(experiment)?;
+    ///     Ok(())
+    /// }
+    /// ```
+    pub fn sealed(mut self) -> Self {
+        self.all_sealed = true;
+        self
+    }
+
+    /// Takes only results that were made [sealed](Self::sealed): others do not count, as if they were stale. What has to run is
+    /// sealed.
+    pub fn only_sealed(mut self) -> Self {
+        self.only_sealed = true;
+        self
+    }
+
     /// Adds an observer of the run's events.
     pub fn observer(mut self, observer: impl Observer + 'a) -> Self {
         self.observers.push(Box::new(observer));
@@ -521,6 +576,15 @@ impl<'a> Realize<'a> {
             worker::check()?;
         }
         check_units(&self.resources.units)
+    }
+
+    /// Returns what a stage may reach if it is sealed in this run.
+    pub(in crate::realize) fn sealing(&self, node: &dyn AnyNode) -> Option<Sealing> {
+        if !node.leaves_the_process() {
+            return None;
+        }
+        let all = self.all_sealed || self.only_sealed;
+        node.sealing().or_else(|| all.then(Sealing::default))
     }
 
     pub(in crate::realize) fn notify(&self, event: &Event<'_>) {

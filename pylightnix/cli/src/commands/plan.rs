@@ -37,6 +37,12 @@ pub(crate) struct Plan {
     /// Also reuse results whose code is not recorded
     #[arg(long)]
     trust_unknown: bool,
+    /// Plan as if all stages were sealed, and show which results were made so
+    #[arg(long)]
+    sealed: bool,
+    /// Plan to reuse only results that were made sealed
+    #[arg(long)]
+    only_sealed: bool,
 }
 
 impl Plan {
@@ -44,20 +50,9 @@ impl Plan {
         let experiment = experiment_of(session)?;
         let store = session.store_or_new()?;
         let forced = Forced::new(&self.force);
-        let looking = || {
-            looking_with(experiment, store, |run| {
-                let run = forced.set(run);
-                match self.trust_unknown {
-                    true => run.trust_unknown(),
-                    false => run,
-                }
-            })
-        };
+        let looking = || looking_with(experiment, store, |run| self.set(forced.set(run)));
         let stages = Stages::of(experiment, &looking(), &self.targets)?;
-        let mut run = experiment.configured(Realize::new(store));
-        if self.trust_unknown {
-            run = run.trust_unknown();
-        }
+        let mut run = self.set(experiment.configured(Realize::new(store)));
         forced.expect_all(&stages)?;
         for word in &self.force {
             for dref in stages.named(std::slice::from_ref(word)).unwrap_or_default() {
@@ -131,6 +126,22 @@ impl Plan {
     }
 }
 
+impl Plan {
+    /// Sets the options of the run that is planned.
+    fn set<'a>(&self, mut run: Realize<'a>) -> Realize<'a> {
+        if self.trust_unknown {
+            run = run.trust_unknown();
+        }
+        if self.sealed {
+            run = run.sealed();
+        }
+        if self.only_sealed {
+            run = run.only_sealed();
+        }
+        run
+    }
+}
+
 /// Returns the parameters that have another value than their default, with what they change. Those that are not declared are known
 /// only as far as the plan asked for them.
 fn changed(
@@ -181,10 +192,15 @@ fn sum(plan: &DryPlan) -> String {
 /// Returns the text of the column `WHY`.
 fn words(plan: &DryPlan, step: &Step) -> String {
     let reason = plan.reason(step).unwrap_or_default();
-    match (&step.action, &step.why) {
+    let words = match (&step.action, &step.why) {
         (Action::Failed(_), _) => format!("{reason}; `--retry-failed` tries it again"),
         (Action::Undecided { .. }, Some(why)) => format!("{reason}; {why}"),
         (_, Some(why)) => why.clone(),
         (_, None) => reason,
+    };
+    match (step.sealed_text(), words.is_empty()) {
+        (Some(sealed), true) => sealed.to_owned(),
+        (Some(sealed), false) => format!("{words}; {sealed}"),
+        (None, _) => words,
     }
 }

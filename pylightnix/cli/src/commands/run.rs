@@ -84,6 +84,12 @@ pub(crate) struct Options {
     /// With `--on slurm`: how many tasks may be in the queue at once [default: 200]
     #[arg(long, value_name = "COUNT")]
     at_most: Option<usize>,
+    /// Seal all stages: each runs in a process that can read nothing but its dependencies and what it declares
+    #[arg(long)]
+    sealed: bool,
+    /// Reuse only results that were made sealed, and seal what has to run
+    #[arg(long)]
+    only_sealed: bool,
     /// How many threads all stages together may use
     #[arg(long, value_name = "COUNT")]
     threads: Option<usize>,
@@ -422,6 +428,12 @@ impl Options {
                 }
                 run = run.on(slurm);
             }
+        }
+        if self.sealed {
+            run = run.sealed();
+        }
+        if self.only_sealed {
+            run = run.only_sealed();
         }
         Ok(run)
     }

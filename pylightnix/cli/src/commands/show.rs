@@ -104,6 +104,7 @@ struct BuildRow<'a> {
     difference: Option<&'a str>,
     environment: Option<&'a Environment>,
     reads: Option<&'a Reads>,
+    sealed: bool,
     carried: Option<&'a Carried>,
     params: &'a BTreeMap<String, serde_json::Value>,
     omitted: &'a BTreeMap<String, serde_json::Value>,
@@ -240,6 +241,7 @@ impl Page<'_> {
             difference: build.difference.as_deref(),
             environment: build.environment.as_deref(),
             reads: build.reads.as_ref(),
+            sealed: build.sealed,
             carried: build.carried.as_ref(),
             params: &build.params,
             omitted: &build.omitted,
@@ -418,6 +420,9 @@ impl Page<'_> {
         }
         for build in self.realization.builds_newest_first().take(most) {
             let what = match build.kind {
+                BuildKind::Build if build.sealed => {
+                    format!("built sealed in {}", seconds(build.seconds()))
+                }
                 BuildKind::Build => format!("built in {}", seconds(build.seconds())),
                 BuildKind::Import => "imported".to_owned(),
                 BuildKind::Accept => "accepted".to_owned(),

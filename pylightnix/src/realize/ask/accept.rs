@@ -74,6 +74,7 @@ impl<'a> Realize<'a> {
     pub fn accept(mut self) -> Accept<'a> {
         // What is trusted in a run is still stale.
         self.trust_unknown = false;
+        self.only_sealed = false;
         Accept {
             run: self,
             stages: None,
@@ -445,7 +446,7 @@ fn made_with<'a>(why: &'a Stale, code: &'a Code) -> Option<&'a str> {
         Stale::Default { .. } => Some(code.fingerprint()),
         Stale::ByHand => Some(Code::by_hand().fingerprint()),
         Stale::HelpersUnknown => code.before(),
-        Stale::Unknown => None,
+        Stale::Unknown | Stale::Unsealed => None,
     }
 }
 

@@ -3,8 +3,9 @@
 use std::sync::Arc;
 
 use crate::Result;
-use crate::plan::PlanGraph;
+use crate::plan::{AnyDRef, PlanGraph};
 use crate::realize::decide::arguments::{missing, why};
+use crate::realize::decide::sealed::unsealed;
 use crate::realize::foresee::foresee;
 use crate::realize::options::Realize;
 use crate::realize::report::action::{Action, DryPlan, Foreseen, Step};
@@ -31,15 +32,41 @@ pub(in crate::realize) fn dry_run(
             };
             let dref = stage.id().clone();
             let why = None;
-            Step { dref, action, why }
+            let sealed = None;
+            Step {
+                dref,
+                action,
+                why,
+                sealed,
+            }
         });
     let mut plan = DryPlan {
         steps: steps.collect(),
         untold: 0,
         titles: Titles::of_graph(graph),
     };
+    if graph.any_recipe(|stage| options.sealing(stage.node()).is_some()) {
+        for ((stage, foreseen), step) in graph.drefs().zip(&foreseen).zip(&mut plan.steps) {
+            step.sealed = is_sealed(options, stage, foreseen);
+        }
+    }
     if explained {
         explain(&options.store, graph, &foreseen, &mut plan);
     }
     Ok(plan)
+}
+
+/// Returns whether the results of a stage were made sealed, or will be; `None` if it depends on others.
+fn is_sealed(options: &Realize<'_>, stage: &AnyDRef, foreseen: &Foreseen) -> Option<bool> {
+    let node = stage.node();
+    match (&foreseen.action, &foreseen.taken) {
+        (_, Some(taken)) => {
+            let mut rrefs = taken.rrefs.iter();
+            Some(rrefs.all(|rref| unsealed(node, rref.realization()).is_none()))
+        }
+        (Action::Build { .. }, None) => {
+            Some(!node.leaves_the_process() || options.sealing(node).is_some())
+        }
+        _ => None,
+    }
 }

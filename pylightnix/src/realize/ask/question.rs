@@ -125,6 +125,7 @@ impl Realize<'_> {
         if let Some(dispatcher) = &self.dispatcher {
             dispatcher.answered(target, answer);
         }
+        self.sandboxes.answered(target, answer);
     }
 
     /// Sets the parameters that the records of the next builds tell.

@@ -84,6 +84,9 @@ pub(in crate::realize) fn carryable(
             let Some(builds) = counting(input, realization.builds()) else {
                 continue 'contexts;
             };
+            if input.only_sealed && !builds.iter().any(|build| build.sealed) {
+                continue 'contexts;
+            }
             let mut reads = builds.iter().filter_map(|build| build.reads.as_ref());
             if !reads.all(|reads| comparison.are_same(reads, &old, new)) {
                 continue 'contexts;

@@ -6,6 +6,7 @@ use crate::lens::Chosen;
 use crate::plan::{AnyDRef, Code, PlanGraph, Selection, Titled};
 use crate::realize::decide::clock_watch::ClockWatch;
 use crate::realize::decide::runs::{CurrentCode, DueRuns, EndedRuns, RunHistory};
+use crate::realize::decide::sealed::unsealed;
 use crate::realize::decide::staleness::staleness;
 use crate::realize::failure::errors::matcher_failed;
 use crate::realize::failure::panics::caught;
@@ -43,6 +44,8 @@ pub(in crate::realize) struct DecisionInput<'a> {
     pub(in crate::realize) chosen: &'a Chosen,
     pub(in crate::realize) context: &'a Context,
     pub(in crate::realize) trust_unknown: bool,
+    /// Whether only what was made sealed counts.
+    pub(in crate::realize) only_sealed: bool,
     /// Realizations made by hand, which count as current in this run.
     pub(in crate::realize) by_hand: &'a [RRefId],
     /// Where the candidates are read.
@@ -91,6 +94,7 @@ impl<'a> DecisionInput<'a> {
             chosen,
             context,
             trust_unknown: options.trust_unknown,
+            only_sealed: options.only_sealed,
             by_hand: &options.by_hand,
             source,
             clock_watch: None,
@@ -239,13 +243,12 @@ impl DecisionInput<'_> {
         if self.by_hand.contains(&realization.id) {
             return None;
         }
-        let omitted = self.dref.node().omitted();
-        staleness(
-            realization.builds.heads(),
-            code,
-            omitted,
-            self.trust_unknown,
-        )
+        let node = self.dref.node();
+        let heads = realization.builds.heads();
+        staleness(heads, code, node.omitted(), self.trust_unknown).or_else(|| {
+            let asks = self.only_sealed.then_some(node);
+            asks.and_then(|node| unsealed(node, realization))
+        })
     }
 
     /// Reads the realizations from this context, and the marks of incomplete multi-run builds.

@@ -10,4 +10,5 @@ pub(super) mod decision;
 pub(super) mod earlier;
 pub(super) mod pinned;
 pub(super) mod runs;
+pub(super) mod sealed;
 pub(super) mod staleness;

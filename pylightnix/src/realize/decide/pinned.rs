@@ -4,6 +4,7 @@ use std::collections::HashMap;
 
 use crate::config::RRefId;
 use crate::plan::{AnyDRef, PlanGraph};
+use crate::realize::decide::sealed::unsealed;
 use crate::realize::decide::staleness::staleness;
 use crate::realize::options::Realize;
 use crate::store::Outcome;
@@ -62,7 +63,10 @@ fn unusable(options: &Realize<'_>, dref: &AnyDRef, id: &RRefId) -> Result<Option
     let node = dref.node();
     let stale = node.code().and_then(|code| {
         let builds = realization.builds.heads();
-        staleness(builds, code, node.omitted(), options.trust_unknown)
+        staleness(builds, code, node.omitted(), options.trust_unknown).or_else(|| {
+            let asks = options.only_sealed.then_some(node);
+            asks.and_then(|node| unsealed(node, &realization))
+        })
     });
     Ok(stale.map(|why| {
         format!("its matcher insists on {id}, which is stale ({why}): accept it, or choose another")

@@ -40,6 +40,8 @@ pub(in crate::realize) struct OrderedBy {
     pub(in crate::realize) origin: Origin,
     pub(in crate::realize) retry_wait: Duration,
     pub(in crate::realize) grace: Duration,
+    /// Whether all stages are sealed, whatever they say.
+    pub(in crate::realize) all_sealed: bool,
 }
 
 /// What build records tell of the program of a run.
@@ -68,7 +70,12 @@ pub(in crate::realize) struct OrderedBuild {
 
 impl OrderedBy {
     /// Describes the orders of this program.
-    pub(in crate::realize) fn this(store: &Store, retry_wait: Duration, grace: Duration) -> Self {
+    pub(in crate::realize) fn this(
+        store: &Store,
+        retry_wait: Duration,
+        grace: Duration,
+        all_sealed: bool,
+    ) -> Self {
         let mut record = BuildRecord::now(BuildKind::Build);
         Uncommitted::ask();
         record.note_uncommitted();
@@ -83,6 +90,7 @@ impl OrderedBy {
             },
             retry_wait,
             grace,
+            all_sealed,
         }
     }
 }

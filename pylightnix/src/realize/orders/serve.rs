@@ -179,6 +179,7 @@ impl OrderTask {
         let answered = Answered::of_json(&self.answers).map_err(|error| {
             Error::new(ErrorKind::Plan, "the answers of the run cannot be read").because(error)
         })?;
+        options.sandboxes.answered_so_far(answered.clone());
         processes.answered_so_far(answered);
         let (say, current) = (self.say.clone(), current.clone());
         let told = move |event: &Event<'_>| {
@@ -193,6 +194,7 @@ impl OrderTask {
             .grace(common.grace)
             .observer(told);
         options.origin = Some(common.origin.clone());
+        options.all_sealed = common.all_sealed;
         options.retry.timeout = Some(Duration::MAX);
         options.retry.retries_of.clear();
         options.retry.timeout_of.clear();

@@ -5,6 +5,7 @@ use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
 
+use super::sandbox::Sandbox;
 use super::terms::StageTerms;
 use super::wire_error::WireError;
 use crate::config::DRefId;
@@ -16,10 +17,11 @@ use crate::store::Reads;
 /// What a run says to a worker.
 #[derive(Serialize, Deserialize)]
 pub(super) enum ToWorker {
-    /// Comes first: where the store is, and the answers to make the plan from, as JSON.
+    /// Comes first: where the store is, the answers to make the plan from, as JSON, and what a sealed stage may reach.
     Plan {
         store: PathBuf,
         answers: String,
+        sandbox: Option<Sandbox>,
     },
     Build(Box<BuildOrder>),
     /// Tells the stage that runs to stop.
@@ -29,6 +31,8 @@ pub(super) enum ToWorker {
 /// What a worker says to its run.
 #[derive(Serialize, Deserialize)]
 pub(super) enum FromWorker {
+    /// The process is in its sandbox. The listener that tells what it opens comes along, if there is one.
+    Sealed,
     /// The plan is made.
     Ready,
     /// The worker cannot do what it is asked for, and ends.

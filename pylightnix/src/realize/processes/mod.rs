@@ -4,13 +4,15 @@
 //! reference, and runs its code in the folder that the run gives it. Locks, promises, choices and publication stay with the run.
 //!
 //! Data flows down this list: `pool` starts a `process` when a build needs one, `channel` carries a `message` to it and back, and
-//! `worker` is the other side, which finds the stage by its `terms`. `wire_error` carries errors.
+//! `worker` is the other side, which finds the stage by its `terms`. `wire_error` carries errors. The process of a sealed
+//! stage is in a `sandbox`.
 
 pub(in crate::realize) mod answered;
 mod channel;
 pub(in crate::realize) mod message;
 pub(in crate::realize) mod pool;
 mod process;
+pub(in crate::realize) mod sandbox;
 pub(in crate::realize) mod terms;
 pub(in crate::realize) mod wire_error;
 pub(crate) mod worker;

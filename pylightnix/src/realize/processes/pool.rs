@@ -8,6 +8,8 @@ use serde::Serialize;
 use super::answered::Answered;
 use super::message::BuildOrder;
 use super::process::{WorkerEnd, WorkerProcess, said};
+use super::sandbox::Sandbox;
+use super::sandbox::explain::explained;
 use crate::lens::{StageReport, Stop};
 use crate::realize::execute::code::CodeEnd;
 use crate::store::{Reads, Store};
@@ -52,9 +54,36 @@ impl Processes {
         report: &dyn Fn(StageReport),
     ) -> Result<(CodeEnd, Option<Reads>)> {
         let mut worker = self.take(store)?;
-        match worker.build(order, stop, report)? {
+        let ended = worker.build(order, stop, report)?;
+        if let WorkerEnd::Ended(_) = ended {
+            self.state().idle.push(worker);
+        }
+        self.end_of(ended)
+    }
+
+    /// Has a stage run in a sandbox, by a worker that makes no other run.
+    pub(in crate::realize) fn build_sealed(
+        &self,
+        store: &Store,
+        sandbox: Sandbox,
+        order: BuildOrder,
+        stop: &Stop,
+        report: &dyn Fn(StageReport),
+    ) -> Result<(CodeEnd, Option<Reads>)> {
+        let mut worker = self.start(store, Some(sandbox))?;
+        let ended = worker.build(order, stop, report)?;
+        let refused = worker.refused();
+        // Ends what the stage left behind, which may still write.
+        drop(worker);
+        let (mut code, reads) = self.end_of(ended)?;
+        code.returned = explained(code.returned, &refused);
+        Ok((code, reads))
+    }
+
+    /// Returns how the code of a stage ended, and what it looked at. Fails if no process could run it.
+    fn end_of(&self, ended: WorkerEnd) -> Result<(CodeEnd, Option<Reads>)> {
+        match ended {
             WorkerEnd::Ended(end) => {
-                self.state().idle.push(worker);
                 let end = *end;
                 let code = CodeEnd {
                     returned: end.returned.into_returned(),
@@ -79,18 +108,26 @@ impl Processes {
     /// Returns a worker whose plan was made from all answers so far.
     fn take(&self, store: &Store) -> Result<WorkerProcess> {
         let mut state = self.state();
-        if let Some(refused) = &state.refused {
-            return Err(Error::new(ErrorKind::Plan, refused.clone()));
-        }
         let now = state.answered.count;
         while let Some(worker) = state.idle.pop() {
             if worker.answers == now {
                 return Ok(worker);
             }
         }
+        drop(state);
+        self.start(store, None)
+    }
+
+    /// Starts a worker whose plan is made from all answers so far.
+    fn start(&self, store: &Store, sandbox: Option<Sandbox>) -> Result<WorkerProcess> {
+        let state = self.state();
+        if let Some(refused) = &state.refused {
+            return Err(Error::new(ErrorKind::Plan, refused.clone()));
+        }
+        let now = state.answered.count;
         let json = state.answered.json();
         drop(state);
-        WorkerProcess::start(store, now, json)?.map_err(|error| self.refuse(error))
+        WorkerProcess::start(store, now, json, sandbox)?.map_err(|error| self.refuse(error))
     }
 
     fn refuse(&self, error: Error) -> Error {

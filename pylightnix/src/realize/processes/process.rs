@@ -14,6 +14,8 @@ use rustix::process::{Pid, Signal, kill_process_group};
 
 use super::channel::{Received, Receiver, send};
 use super::message::{BuildEnd, BuildOrder, FromWorker, ToWorker};
+use super::sandbox::explain::{Refused, explained_plan};
+use super::sandbox::{Sandbox, Watch};
 use super::worker::{WORKER, socket_number};
 use crate::lens::{StageReport, Stop, StopReason, signal_name};
 use crate::store::{SERIES, Store};
@@ -37,20 +39,32 @@ pub(super) struct WorkerProcess {
     group: Pid,
     socket: UnixStream,
     receiver: Receiver,
+    /// What watches the process of a sealed stage.
+    watch: Option<Watch>,
     /// The number of answers that its plan was made from.
     pub(super) answers: usize,
 }
 
 impl WorkerProcess {
     /// Starts a worker, which makes the plan from these answers.
-    pub(super) fn start(store: &Store, answers: usize, json: String) -> Result<Result<Self>> {
+    pub(super) fn start(
+        store: &Store,
+        answers: usize,
+        json: String,
+        sandbox: Option<Sandbox>,
+    ) -> Result<Result<Self>> {
         let refused = |error: io::Error| {
             let message = "cannot start a process for the stage";
             Error::new(ErrorKind::Io, message).because(error)
         };
         let (socket, other) = UnixStream::pair().map_err(refused)?;
         let number = socket_number(&other).map_err(refused)?;
-        let child = command(other.into(), number).spawn().map_err(refused)?;
+        let mut command = command(other.into(), number);
+        if let Some(sandbox) = &sandbox {
+            sandbox.prepare(&mut command);
+        }
+        let child = command.spawn().map_err(refused)?;
+        drop(command);
         let Some(group) = Pid::from_raw(child.id().cast_signed()) else {
             unreachable!("a process has a number");
         };
@@ -60,22 +74,28 @@ impl WorkerProcess {
             group,
             socket,
             receiver,
+            watch: None,
             answers,
         };
-        let store = store.root().to_owned();
+        let at = store.root().to_owned();
         // A worker that is gone is seen below.
         let _ = send(
             &this.socket,
             &ToWorker::Plan {
-                store,
+                store: at,
                 answers: json,
+                sandbox: sandbox.clone(),
             },
         );
         loop {
             match this.next().map_err(refused)? {
                 Next::Message(FromWorker::Ready) => return Ok(Ok(this)),
+                Next::Message(FromWorker::Sealed) => {
+                    this.watch(store, sandbox.as_ref()).map_err(refused)?;
+                }
                 Next::Message(FromWorker::Refused(error)) => {
-                    return Ok(Err(Error::of_plan(error.into_error())));
+                    let error = Error::of_plan(error.into_error());
+                    return Ok(Err(explained_plan(error, &this.refused())));
                 }
                 Next::Message(_) => {}
                 Next::Died(status) => {
@@ -89,6 +109,19 @@ impl WorkerProcess {
                 }
             }
         }
+    }
+
+    /// Begins to watch what a sealed process opens, if it gave its listener: it waits for an answer each time.
+    fn watch(&mut self, store: &Store, sandbox: Option<&Sandbox>) -> io::Result<()> {
+        if let (Some(listener), Some(sandbox)) = (self.receiver.descriptor.take(), sandbox) {
+            self.watch = Some(Watch::begin(listener, sandbox, store, self.group)?);
+        }
+        Ok(())
+    }
+
+    /// Returns what a sealed process was refused.
+    pub(super) fn refused(&self) -> Vec<Refused> {
+        self.watch.as_ref().map(Watch::refused).unwrap_or_default()
     }
 
     /// Has a stage run, and passes on what it reports.
@@ -116,7 +149,7 @@ impl WorkerProcess {
                 Ok(Next::Message(FromWorker::Refused(error))) => {
                     break Ok(WorkerEnd::Refused(Error::of_plan(error.into_error())));
                 }
-                Ok(Next::Message(FromWorker::Ready)) => {}
+                Ok(Next::Message(FromWorker::Ready | FromWorker::Sealed)) => {}
                 Ok(Next::Died(status)) => {
                     let has_series = log.with_file_name(SERIES).exists();
                     break Ok(WorkerEnd::Died(status, has_series));

@@ -17,8 +17,9 @@ use jiff::Timestamp;
 use rustix::process::{Signal, getpgrp, kill_process_group};
 use rustix::stdio::{dup2_stderr, dup2_stdin, dup2_stdout};
 
-use super::channel::{Received, Receiver, send};
+use super::channel::{Received, Receiver, send, send_with};
 use super::message::{BuildEnd, BuildOrder, FromWorker, ToWorker, WireReport, WireReturned};
+use super::sandbox::Sandbox;
 use super::wire_error::WireError;
 use crate::lens::{StageReport, Stop};
 use crate::plan::{AnyDRef, Args, Counts, PlanGraph};
@@ -71,8 +72,11 @@ pub(crate) struct Worker {
     orders: Orders<BuildOrder>,
     /// What stops the stage that runs.
     stop: Arc<Mutex<Arc<Stop>>>,
+    /// What the thread that receives orders needs, until it is started.
+    receiving: Option<(Receiver, Sender<BuildOrder>)>,
     store: PathBuf,
     answers: String,
+    sandbox: Option<Sandbox>,
 }
 
 impl fmt::Debug for Worker {
@@ -101,22 +105,46 @@ impl Worker {
         let socket = UnixStream::from(io::stdin().as_fd().try_clone_to_owned()?);
         dup2_stdin(File::open("/dev/null")?)?;
         let mut receiver = Receiver::new(socket.try_clone()?);
-        let Received::Message(ToWorker::Plan { store, answers }) = receiver.receive(None)? else {
+        let Received::Message(ToWorker::Plan {
+            store,
+            answers,
+            sandbox,
+        }) = receiver.receive(None)?
+        else {
             return Err(io::ErrorKind::InvalidData.into());
         };
         let (to, orders) = channel();
-        let stop = Arc::default();
-        let stops = Arc::clone(&stop);
-        thread::Builder::new()
-            .name("orders".to_owned())
-            .spawn(move || listen(receiver, &to, &stops))?;
         Ok(Worker {
             socket,
             orders,
-            stop,
+            stop: Arc::default(),
+            receiving: Some((receiver, to)),
             store,
             answers,
+            sandbox,
         })
+    }
+
+    /// Enters the sandbox of a sealed stage, if there is one, and begins to receive orders. Nothing of the program has run yet but what
+    /// comes before its `main`.
+    pub(crate) fn enter(&mut self, store: &Store) -> Result<()> {
+        if let Some(sandbox) = &self.sandbox {
+            // Before any thread is started: it would not be in the sandbox.
+            let listener = sandbox.restrict(store)?;
+            let sent = match &listener {
+                Some(listener) => send_with(&self.socket, &FromWorker::Sealed, listener.as_fd()),
+                None => send(&self.socket, &FromWorker::Sealed),
+            };
+            sent.map_err(unheard)?;
+        }
+        if let Some((receiver, to)) = self.receiving.take() {
+            let stops = Arc::clone(&self.stop);
+            let started = thread::Builder::new()
+                .name("orders".to_owned())
+                .spawn(move || listen(receiver, &to, &stops));
+            started.map_err(unheard)?;
+        }
+        Ok(())
     }
 
     /// Returns the place of the store.
@@ -148,13 +176,10 @@ impl Worker {
     fn build_all(&self, given: &WorkerInput<'_>, stages: &[AnyDRef]) -> Result<()> {
         let graph = PlanGraph::counting(stages, given.counts, &mut |_| ())?;
         let mut recalled = Recalled::new(given.store, &graph);
-        let refused = |error: io::Error| {
-            Error::new(ErrorKind::Io, "the process of the run does not listen").because(error)
-        };
-        send(&self.socket, &FromWorker::Ready).map_err(refused)?;
+        send(&self.socket, &FromWorker::Ready).map_err(unheard)?;
         for order in &self.orders {
             let end = self.build(given, &graph, &mut recalled, order)?;
-            send(&self.socket, &FromWorker::Ended(Box::new(end))).map_err(refused)?;
+            send(&self.socket, &FromWorker::Ended(Box::new(end))).map_err(unheard)?;
         }
         Ok(())
     }
@@ -214,6 +239,11 @@ impl Worker {
 /// Returns the number of a socket, the same in each process that has it.
 pub(super) fn socket_number(socket: impl AsFd) -> io::Result<u64> {
     Ok(rustix::fs::fstat(socket)?.st_ino)
+}
+
+/// Returns the error of a worker that its run does not hear.
+fn unheard(error: io::Error) -> Error {
+    Error::new(ErrorKind::Io, "the process of the run does not listen").because(error)
 }
 
 /// Receives orders until the run is gone, and then ends this process with all that its stage started.

@@ -34,6 +34,9 @@ pub struct Step {
     /// A summary of what changed: `config changed: rate 0.1 -> 0.2`. Only
     /// [`Realize::explain`](crate::realize::Realize::explain) computes it, for the first 300 stages that would run.
     pub why: Option<String>,
+    /// Whether the stage is sealed if it runs, or whether the results that are reused were made sealed. `None` if the run has no sealed
+    /// stages and was not asked ([`Realize::sealed`](crate::realize::Realize::sealed)), and if it is not known yet.
+    pub sealed: Option<bool>,
 }
 
 /// What a run would do for a stage.
@@ -166,13 +169,15 @@ struct SerializedStep<'a> {
     reason: Option<String>,
     #[serde(skip_serializing_if = "Option::is_none")]
     why: Option<&'a str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    sealed: Option<bool>,
     #[serde(skip_serializing_if = "<[_]>::is_empty")]
     rrefs: &'a [RRefId],
 }
 
 impl Serialize for DryPlan {
     /// Serializes a list of the stages, each an object with `dref`, `name` and `action` ([`Action::word`]), and with
-    /// `label`, `runs`, `reason`, `why` and `rrefs` if they have values.
+    /// `label`, `runs`, `reason`, `why`, `sealed` and `rrefs` if they have values.
     fn serialize<S: Serializer>(&self, to: S) -> Result<S::Ok, S::Error> {
         to.collect_seq(self.steps.iter().map(|step| SerializedStep {
             dref: &step.dref,
@@ -182,6 +187,7 @@ impl Serialize for DryPlan {
             runs: step.action.runs(),
             reason: self.reason(step),
             why: step.why.as_deref(),
+            sealed: step.sealed,
             rrefs: step.action.rrefs(),
         }))
     }
@@ -222,6 +228,18 @@ impl fmt::Display for DryPlan {
     }
 }
 
+impl Step {
+    /// Returns what to say of [`sealed`](Self::sealed), if anything.
+    pub fn sealed_text(&self) -> Option<&'static str> {
+        match (self.sealed?, self.action.is_there()) {
+            (true, true) => Some("made sealed"),
+            (false, true) => Some("not made sealed"),
+            (true, false) => Some("sealed"),
+            (false, false) => None,
+        }
+    }
+}
+
 impl fmt::Display for Step {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(&self.text(None))
@@ -231,7 +249,9 @@ impl fmt::Display for Step {
 impl Step {
     /// Formats the step as a line. With `titles`, the stage has its label.
     fn text(&self, titles: Option<&Titles>) -> String {
-        let Step { dref, action, why } = self;
+        let Step {
+            dref, action, why, ..
+        } = self;
         let label = titles.and_then(|titles| titles.label(dref));
         let dref = match label {
             Some(label) => format!("{dref} ({label})"),

@@ -91,6 +91,8 @@ pub enum Stale {
     HelpersUnknown,
     /// The code that made it is unknown.
     Unknown,
+    /// It was not made by a sealed run, and this run takes no others: see [`Realize::only_sealed`](crate::realize::Realize::only_sealed).
+    Unsealed,
 }
 
 impl fmt::Display for Stale {
@@ -115,6 +117,7 @@ impl fmt::Display for Stale {
             Stale::HelpersUnknown => f.write_str(
                 "it was made before the code that a stage calls counted: accept it, if that code is as it was",
             ),
+            Stale::Unsealed => f.write_str("it was not made sealed"),
             Stale::Unknown => {
                 f.write_str("the code that made it is unknown: accept it, or trust unknown results")
             }

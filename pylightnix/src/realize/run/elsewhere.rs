@@ -266,7 +266,12 @@ fn run_input(options: &Realize<'_>) -> RunInput {
     let retry = &options.retry;
     RunInput {
         store: options.store.clone(),
-        common: OrderedBy::this(&options.store, retry.wait, retry.grace),
+        common: OrderedBy::this(
+            &options.store,
+            retry.wait,
+            retry.grace,
+            options.all_sealed || options.only_sealed,
+        ),
         folder: options.run_folder.clone(),
     }
 }

@@ -33,6 +33,7 @@ use crate::realize::foresee::foresee;
 use crate::realize::lookup::hits::{Hit, Hits};
 use crate::realize::lookup::prefetch::{Lookups, Prefetch};
 use crate::realize::options::{Realize, ReusePolicy};
+use crate::realize::processes::{sandbox, worker};
 use crate::realize::report::action::Foreseen;
 use crate::realize::report::event::Event;
 use crate::realize::report::taken::{AlreadyChosen, Taken};
@@ -82,13 +83,24 @@ fn foresee_failures(
     graph: &PlanGraph,
     total: &Amounts,
 ) -> Result<(HashSet<usize>, HashMap<usize, String>)> {
+    let sealed = |stage: &AnyDRef| options.sealing(stage.node()).is_some();
+    let no_sandbox = match graph.any_recipe(sealed) {
+        true => worker::check().and_then(|()| sandbox::check()).err(),
+        false => None,
+    };
     let some_lack = graph.any_recipe(|stage| shortage(total, graph, stage).is_some());
     let mut lacking = HashSet::new();
-    if some_lack || arguments::any_missing(options, graph) {
+    if some_lack || no_sandbox.is_some() || arguments::any_missing(options, graph) {
         // Only if necessary, because predicting costs about as much as a run that builds nothing.
         let foreseen = foresee(options, graph, None)?;
         lacking = lacking_stages(options, graph, total, &foreseen);
         arguments::check(options, graph, &foreseen)?;
+        let mut all = graph.drefs().zip(&foreseen);
+        if let Some(error) = no_sandbox
+            && all.any(|(stage, foreseen)| foreseen.action.may_run() && sealed(stage))
+        {
+            return Err(error);
+        }
     }
     Ok((lacking, refused(options, graph)?))
 }
@@ -443,7 +455,9 @@ impl<'a> RunState<'a> {
     fn hit(&self, at: usize, policy: ReusePolicy) -> Option<Hit> {
         let options = self.options;
         let node = self.graph.dref(at).node();
-        if !node.takes_the_only() || policy == ReusePolicy::Forced || !options.by_hand.is_empty() {
+        let asks =
+            policy == ReusePolicy::Forced || !options.by_hand.is_empty() || options.only_sealed;
+        if asks || !node.takes_the_only() {
             return None;
         }
         let code = node.code()?;

@@ -13,7 +13,7 @@ use jiff::Timestamp;
 use super::counters::{Counters, count};
 use crate::config::DRefId;
 use crate::lens::{BuildLog, Chosen, Site, StageReport, StopReason};
-use crate::plan::{AnyDRef, PlanGraph, Titled};
+use crate::plan::{AnyDRef, PlanGraph, Sealing, Titled};
 use crate::realize::decide::decision::DecisionInput;
 use crate::realize::execute::code::{
     CodeEnd, CodeInput, Returned, begin_notes, end_notes, run_code, site,
@@ -25,6 +25,7 @@ use crate::realize::failure::recorded;
 use crate::realize::options::Realize;
 use crate::realize::processes::Processes;
 use crate::realize::processes::message::{BuildOrder, BuildPlace};
+use crate::realize::processes::sandbox::Sandbox;
 use crate::realize::report::event::Event;
 use crate::realize::resources::units::{HeldUnits, UnitPool};
 use crate::realize::stop::watchdog::{WatchHandle, Watchdog};
@@ -334,6 +335,7 @@ impl BuildRuns<'_> {
         });
         let (result, reads) = self.run_code(&mut draft, index, site)?;
         record.reads = reads;
+        record.sealed = self.options.sealing(self.dref.node()).is_some();
         record.stop = Timestamp::now();
         let node = self.dref.node();
         if let Some(code) = node.code() {
@@ -419,9 +421,14 @@ impl BuildRuns<'_> {
         index: usize,
         site: Site,
     ) -> Result<(Returned, Option<Reads>)> {
-        let (end, reads) = match &self.options.processes {
-            Some(processes) if self.dref.node().leaves_the_process() => {
-                self.run_elsewhere(processes, draft, index, &site)?
+        let node = self.dref.node();
+        let (end, reads) = match (self.options.sealing(node), &self.options.processes) {
+            (Some(sealing), _) => {
+                let sandboxes = &self.options.sandboxes;
+                self.run_elsewhere(sandboxes, Some(sealing), draft, index, &site)?
+            }
+            (None, Some(processes)) if node.leaves_the_process() => {
+                self.run_elsewhere(processes, None, draft, index, &site)?
             }
             _ => self.run_here(draft, index, site),
         };
@@ -465,6 +472,7 @@ impl BuildRuns<'_> {
     fn run_elsewhere(
         &self,
         processes: &Processes,
+        sealing: Option<Sealing>,
         draft: &Draft,
         index: usize,
         site: &Site,
@@ -481,7 +489,14 @@ impl BuildRuns<'_> {
                 let _ = progress.try_send(report);
             }
         };
-        let ended = processes.build(&self.options.store, order, &site.stop, &report)?;
+        let (store, stop) = (&self.options.store, &*site.stop);
+        let ended = match sealing {
+            None => processes.build(store, order, stop, &report)?,
+            Some(sealing) => {
+                let sandbox = Sandbox::new(sealing, &self.chosen, draft)?;
+                processes.build_sealed(store, sandbox, order, stop, &report)?
+            }
+        };
         // The worker makes the log before it knows whether anything is printed.
         if fs::metadata(draft.log()).is_ok_and(|log| log.len() == 0) {
             let _ = fs::remove_file(draft.log());

@@ -8,6 +8,7 @@ use super::{StageChoice, Why};
 use crate::config::{DRefId, RRefId};
 use crate::plan::{AnyDRef, PlanGraph, Target};
 use crate::realize::decide::context::{chosen_for, context_of};
+use crate::realize::decide::sealed::unsealed;
 use crate::realize::decide::staleness::staleness;
 use crate::realize::foresee::foresee;
 use crate::realize::options::Realize;
@@ -92,6 +93,7 @@ impl Realize<'_> {
         };
         let node = graph.dref(at);
         let step = Step {
+            sealed: None,
             dref: dref.clone(),
             action: foreseen[at].action.clone(),
             why: None,
@@ -174,6 +176,8 @@ impl Realize<'_> {
             node.omitted(),
             self.trust_unknown,
         );
+        let asks = self.only_sealed.then_some(node);
+        let stale = stale.or_else(|| unsealed(asks?, realization));
         stale.map(|why| why.to_string())
     }
 }

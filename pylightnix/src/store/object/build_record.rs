@@ -109,6 +109,10 @@ pub struct BuildRecord {
         deserialize_with = "reads::understood"
     )]
     pub reads: Option<Reads>,
+    /// Whether the run was sealed: it could read nothing but its context, and what its stage declares. Never of an import or an
+    /// acceptance, and not in records of earlier versions.
+    #[serde(default, skip_serializing_if = "is_false")]
+    pub sealed: bool,
     /// The build whose work this is, if the realization was carried here from another context. Times, machine and user are
     /// those of that build.
     #[serde(
@@ -178,6 +182,7 @@ impl BuildRecord {
             difference: None,
             environment: None,
             reads: None,
+            sealed: false,
             carried: None,
             params: GivenParams::default(),
             attached: None,
@@ -313,6 +318,10 @@ impl BuildRecord {
 
 fn one() -> u32 {
     1
+}
+
+fn is_false(flag: &bool) -> bool {
+    !flag
 }
 
 fn is_one(attempts: &u32) -> bool {
