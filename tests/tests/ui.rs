@@ -2,7 +2,7 @@
 
 /// All at once: trybuild compiles all cases together if none of them has to run.
 #[test]
-fn messages() {
+fn what_does_not_compile_is_told() {
     let cases = trybuild::TestCases::new();
     for area in ["config", "stage", "lens", "matcher", "params", "plan"] {
         cases.compile_fail(format!("tests/ui/{area}/fail/*.rs"));
