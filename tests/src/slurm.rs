@@ -116,6 +116,32 @@ impl Cluster {
         process.parse().expect("a number")
     }
 
+    /// Whether all nodes can take jobs. Those that Slurm put aside because of a job that it did not know are asked to take some again.
+    #[must_use]
+    pub fn is_whole(&self) -> bool {
+        let states = self.ask("sinfo -h -N -o %N=%T");
+        for (node, state) in states.lines().filter_map(|line| line.split_once('=')) {
+            if state.starts_with("drain") || state.starts_with("down") {
+                let resume = format!("scontrol update NodeName={node} State=RESUME");
+                let mut words = resume.split(' ');
+                let mut command = Command::new(words.next().unwrap_or_default());
+                // It is asked again.
+                let _ = command.args(words).env("SLURM_CONF", self.conf()).output();
+            }
+        }
+        states.lines().all(|line| line.ends_with("=idle"))
+    }
+
+    /// Starts the controller again, with what it knew.
+    ///
+    /// # Panics
+    /// It cannot be started.
+    pub fn start_controller(&self) {
+        let conf = self.conf().display().to_string();
+        let daemon = in_background(&["slurmctld", "-D", "-f", &conf]);
+        self.note("slurmctld", &daemon);
+    }
+
     /// Starts the daemon of a node again.
     ///
     /// # Panics
@@ -123,6 +149,10 @@ impl Cluster {
     pub fn start_node(&self, name: &str) {
         let conf = self.conf().display().to_string();
         let daemon = in_background(&["slurmd", "-D", "-N", name, "-f", &conf]);
+        self.note(name, &daemon);
+    }
+
+    fn note(&self, name: &str, daemon: &str) {
         let path = self.folder.join("processes");
         let mut all = fs::read_to_string(&path).expect("a list");
         all.push_str(&format!("{name} {daemon}\n"));

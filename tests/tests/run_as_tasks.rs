@@ -4,7 +4,26 @@
 
 use pylightnix::store::RunStanding;
 use std::fs;
+use std::process::{Child, Stdio};
+use std::thread::sleep;
+use std::time::{Duration, Instant};
 use tests::line::Line;
+
+/// Waits until something holds.
+fn until(what: &str, holds: impl Fn() -> bool) {
+    let begun = Instant::now();
+    while !holds() {
+        assert!(begun.elapsed() < Duration::from_secs(90), "{what}");
+        sleep(Duration::from_millis(20));
+    }
+}
+
+/// Starts a run that goes on in the background.
+fn start(line: &Line, arguments: &str) -> Child {
+    let mut command = line.command(arguments);
+    command.stdout(Stdio::null()).stderr(Stdio::null());
+    command.spawn().unwrap()
+}
 
 fn line() -> Line {
     Line::empty(env!("CARGO_BIN_EXE_spread"))
@@ -12,7 +31,7 @@ fn line() -> Line {
 
 /// Returns how often leaves ran: all their numbers, sorted.
 fn ran(line: &Line) -> Vec<u64> {
-    let count = fs::read_to_string(line.folder.path().join("count")).unwrap();
+    let count = fs::read_to_string(line.folder.path().join("count")).unwrap_or_default();
     let mut ran: Vec<u64> = count.lines().map(|line| line.parse().unwrap()).collect();
     ran.sort_unstable();
     ran
@@ -80,4 +99,54 @@ fn a_plan_that_differs_ends_the_run() {
     );
     assert_eq!(line.store.rrefs().unwrap().len(), 0);
     assert_eq!(line.store.failed_builds().unwrap().len(), 0);
+}
+
+#[test]
+fn a_stage_that_kills_its_task_takes_no_other_with_it() {
+    let line = line();
+    // From now on it is known how long leaves take, and they share tasks.
+    assert_eq!(line.say("run --local --leaves 4 -q").code, 0);
+    let said = line.say("run --local --leaves 12 --kills 6 --keep-going -q");
+    assert_eq!(said.code, 1);
+    for said_so in [
+        "stage `leaf number=6` ended 4 times without a result",
+        "1 stage that needs it was not run",
+    ] {
+        assert!(said.err.contains(said_so), "{}", said.err);
+    }
+    // Two sums were asked for, and one of them is there.
+    assert_eq!(line.store.rrefs().unwrap().len(), 12);
+}
+
+#[test]
+fn two_runs_of_one_plan_build_each_stage_once() {
+    let line = line();
+    let hold = line.folder.path().join("hold");
+    fs::write(&hold, "").unwrap();
+    let runs = [(); 2].map(|()| start(&line, "run --local --leaves 4 -q"));
+    until("nothing runs", || ran(&line).len() == 4);
+    sleep(Duration::from_millis(500));
+    fs::remove_file(hold).unwrap();
+    for run in runs {
+        assert!(run.wait_with_output().unwrap().status.success());
+    }
+    assert_eq!(ran(&line), [0, 1, 2, 3]);
+    assert_eq!(line.store.rrefs().unwrap().len(), 5);
+}
+
+#[test]
+fn a_program_that_is_built_again_does_no_harm() {
+    let folder = tests::store::folder();
+    let program = folder.path().join("experiment");
+    fs::copy(env!("CARGO_BIN_EXE_spread"), &program).unwrap();
+    let line = Line::empty(program.to_string_lossy().into_owned().leak());
+    let hold = line.folder.path().join("hold");
+    fs::write(&hold, "").unwrap();
+    let run = start(&line, "run --local --leaves 4 -q");
+    until("nothing runs", || ran(&line).len() == 4);
+    fs::remove_file(&program).unwrap();
+    fs::write(&program, "no program any more").unwrap();
+    fs::remove_file(hold).unwrap();
+    assert!(run.wait_with_output().unwrap().status.success());
+    assert_eq!(line.store.rrefs().unwrap().len(), 5);
 }

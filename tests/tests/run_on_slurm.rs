@@ -322,10 +322,32 @@ fn a_node_that_dies_loses_nothing() {
     assert!(ended.status.success());
     assert_eq!(sum_of(&line), 0);
     assert_eq!(line.store.failed_builds().unwrap().len(), 0);
-    until("the node is not back", || {
-        let states = cluster.ask("sinfo -h -N -o %T");
-        states.lines().all(|state| state == "idle")
+    until("the node is not back", || cluster.is_whole());
+}
+
+#[test]
+fn a_controller_that_dies_loses_nothing() {
+    let Some(cluster) = cluster() else { return };
+    let line = line(env!("CARGO_BIN_EXE_spread"), &cluster);
+    let hold = line.folder.path().join("hold");
+    fs::write(&hold, "").unwrap();
+    let run = start(&line, "run --on slurm --leaves 2 -q");
+    until("nothing runs", || ran(&line).len() == 2);
+    // It writes down what it knows after a while.
+    sleep(Duration::from_secs(8));
+    let controller = Pid::from_raw(cluster.process("slurmctld")).unwrap();
+    kill_process(controller, Signal::KILL).unwrap();
+    fs::remove_file(hold).unwrap();
+    // The leaves are there although nobody can be asked, and their sum has to wait.
+    until("the leaves are not made", || {
+        line.store.rrefs().unwrap().len() == 2
     });
+    sleep(Duration::from_secs(2));
+    cluster.start_controller();
+    assert!(run.wait_with_output().unwrap().status.success());
+    assert_eq!(ran(&line), [0, 1]);
+    assert_eq!(orders(&line), 3);
+    until("a node is not back", || cluster.is_whole());
 }
 
 /// A stage.

@@ -3,6 +3,7 @@
 use pylightnix::prelude::*;
 use pylightnix::realize::{Batch, Executor, ORDERS, Room, Sight, Submission, TaskId};
 use pylightnix_cli::{App, clap};
+use rustix::process::{Signal, getppid, kill_process};
 use std::collections::HashMap;
 use std::fs::{self, OpenOptions};
 use std::io::Write as _;
@@ -23,6 +24,9 @@ struct Arguments {
     /// Which leaf aborts
     #[arg(long)]
     aborts: Option<u64>,
+    /// Which leaf kills its task
+    #[arg(long)]
+    kills: Option<u64>,
     /// Which leaf the workers cannot know
     #[arg(long)]
     changing: bool,
@@ -93,6 +97,8 @@ struct Leaf {
     takes: u64,
     #[config(default, unhashed)]
     aborts: bool,
+    #[config(default, unhashed)]
+    kills: bool,
     /// Where runs are counted.
     #[config(default, unhashed)]
     place: PathBuf,
@@ -109,6 +115,10 @@ fn leaf(b: &Build<Leaf>) -> Result<LeafOutputs> {
         sleep(Duration::from_millis(10));
     }
     sleep(Duration::from_millis(b.takes));
+    if let (true, Some(task)) = (b.kills, getppid()) {
+        kill_process(task, Signal::KILL)?;
+        sleep(Duration::from_secs(60));
+    }
     if b.aborts {
         std::process::abort();
     }
@@ -148,6 +158,7 @@ fn plan(mine: &Arguments) -> Result<DRef<Sum>> {
             let leaf = Leaf {
                 takes: mine.takes,
                 aborts: mine.aborts == Some(number),
+                kills: mine.kills == Some(number),
                 place: place.clone(),
                 ..Leaf::new(number + changed)
             };

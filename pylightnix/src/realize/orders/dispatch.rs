@@ -10,8 +10,8 @@ use std::time::Duration;
 use serde::Serialize;
 
 use super::engine::Engine;
-use super::executor::{Executor, Needs};
-use super::order::{OrderedBuild, OrderedBy};
+use super::executor::Executor;
+use super::order::OrderedBy;
 use super::ticket::{News, Ticket, TicketEnd};
 use crate::realize::processes::answered::Answered;
 use crate::store::Store;
@@ -85,13 +85,10 @@ impl Dispatcher {
     pub(in crate::realize) fn order(
         &self,
         input: impl FnOnce() -> RunInput,
-        build: OrderedBuild,
-        needs: Needs,
-        place: usize,
-        usual: Option<Duration>,
+        ticket: Ticket,
     ) -> Result<Arc<Ticket>> {
         self.begin(input)?;
-        let ticket = Arc::new(Ticket::new(build, needs, place, usual));
+        let ticket = Arc::new(ticket);
         let mut state = self.shared.state();
         if state.stopping || state.cancelled {
             ticket.tell(News::Ended(TicketEnd::Withdrawn));

@@ -406,6 +406,10 @@ impl Engine {
         let mut waiting = std::mem::take(&mut self.waiting);
         waiting.sort_by_key(|ticket| ticket.place);
         for ticket in waiting {
+            if ticket.is_alone {
+                alone.push(vec![ticket]);
+                continue;
+            }
             let dref = &ticket.build.terms.dref;
             let usual = ticket.usual;
             match self.times.expected(&self.input.store, dref, usual) {

@@ -34,6 +34,8 @@ pub(in crate::realize) struct Ticket {
     pub(in crate::realize) needs: Needs,
     /// The index of the stage in the plan: builds begin in the order of the plan.
     pub(in crate::realize) place: usize,
+    /// Whether it has a task of its own: one that it shared before vanished while it was being made.
+    pub(in crate::realize) is_alone: bool,
     /// How long one run of the derivation usually takes, if it was built before.
     pub(in crate::realize) usual: Option<Duration>,
     news: Mutex<VecDeque<News>>,
@@ -46,12 +48,14 @@ impl Ticket {
         build: OrderedBuild,
         needs: Needs,
         place: usize,
+        is_alone: bool,
         usual: Option<Duration>,
     ) -> Self {
         Ticket {
             build,
             needs,
             place,
+            is_alone,
             usual,
             news: Mutex::default(),
             ring: Condvar::new(),

@@ -75,11 +75,13 @@ pub(in crate::realize) fn build_elsewhere(
         code.save(store)?;
     }
     let usual = store.usual_time(dref)?;
+    let mut is_alone = false;
     for time in 1.. {
         run.notify(&Event::Queued { dref });
         let order = ordered(run, at, input, &due);
         let needs = needs(input);
-        let ticket = dispatcher.order(|| run_input(run.options), order, needs, at, usual)?;
+        let ticket = Ticket::new(order, needs, at, is_alone, usual);
+        let ticket = dispatcher.order(|| run_input(run.options), ticket)?;
         match wait(run, input, dispatcher, &ticket)? {
             TicketOutcome::Made => {}
             TicketOutcome::Withdrawn => return Ok(Elsewhere::NotBegun),
@@ -90,6 +92,8 @@ pub(in crate::realize) fn build_elsewhere(
                 if time == TIMES {
                     return Err(lost(input, &how));
                 }
+                // It may be what its task died of.
+                is_alone |= ticket.is_begun();
                 continue;
             }
         }

@@ -17,6 +17,9 @@ const LATER: [&str; 6] = [
     "job count",
 ];
 
+/// What Slurm says of a job that it could not start.
+const HELD: &str = "launch failed requeued held";
+
 /// How many tasks are named to a command at once.
 const AT_ONCE: usize = 1000;
 
@@ -116,8 +119,16 @@ pub(super) fn look(tasks: &[TaskId]) -> Result<Vec<Sight>> {
             jobs.insert(id.trim(), (state.trim(), where_or_why.trim()));
         }
     }
+    // Slurm holds them for ever, and they are submitted again.
+    let is_held = |task: &&TaskId| {
+        let job = jobs.get(task.as_str());
+        job.is_some_and(|(state, why)| is_queued(state) && why.contains(HELD))
+    };
+    let held: Vec<TaskId> = tasks.iter().filter(is_held).cloned().collect();
+    cancel(&held)?;
     let mut asked = 0;
     let sight = |task: &TaskId| match jobs.get(task.as_str()) {
+        Some(_) if held.contains(task) => Sight::Gone(HELD.to_owned()),
         Some((state, why)) if is_queued(state) => {
             Sight::Queued(why.trim_matches(['(', ')']).to_owned())
         }
