@@ -237,6 +237,7 @@ Used by
       "difference": null,
       "environment": null,
       "reads": null,
+      "sealed": false,
       "carried": null,
       "params": {},
       "omitted": {},
