@@ -23,7 +23,13 @@ static CLUSTER: OnceLock<Option<Mutex<Cluster>>> = OnceLock::new();
 pub fn cluster() -> Option<MutexGuard<'static, Cluster>> {
     let cluster = CLUSTER.get_or_init(|| Cluster::start().map(Mutex::new));
     let cluster = cluster.as_ref()?;
-    Some(cluster.lock().unwrap_or_else(PoisonError::into_inner))
+    let cluster = cluster.lock().unwrap_or_else(PoisonError::into_inner);
+    // A node that an earlier test let die may have been taken out of use.
+    let mut resume = Command::new("scontrol");
+    resume.args(["update", "nodename=ALL", "state=RESUME"]);
+    // It fails if all of them are in use.
+    let _ = resume.env("SLURM_CONF", cluster.conf()).output();
+    Some(cluster)
 }
 
 fn script(name: &str) -> PathBuf {
