@@ -15,8 +15,8 @@ use serde::{Deserialize, Serialize};
 use crate::config::DRefId;
 use crate::realize::decide::runs::DueRuns;
 use crate::realize::processes::terms::StageTerms;
+use crate::store::regular;
 use crate::store::{BuildKind, BuildRecord, Durability, GivenParams, RecordedChoice, Store};
-use crate::store::{Uncommitted, regular};
 use crate::{Error, ErrorKind, Result};
 
 /// The name of the file with the answers, in the folder of a batch.
@@ -77,7 +77,6 @@ impl OrderedBy {
         all_sealed: bool,
     ) -> Self {
         let mut record = BuildRecord::now(BuildKind::Build);
-        Uncommitted::ask();
         record.note_uncommitted();
         OrderedBy {
             store: store.root().to_owned(),

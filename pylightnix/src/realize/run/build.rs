@@ -13,6 +13,7 @@ use crate::realize::execute::Work;
 use crate::realize::failure::errors::{matcher_refused, not_begun, too_few};
 use crate::realize::options::ReusePolicy;
 use crate::realize::report::event::{Brief, Event};
+use crate::realize::report::reason::Reason;
 use crate::realize::report::taken::Taken;
 use crate::store::{BuildLock, BuildMark, PublishedRun, Uncommitted};
 use crate::{Error, ErrorKind, Result};
@@ -44,21 +45,7 @@ pub(in crate::realize) fn build(
         Decision::Build { due, reason } => (due, reason),
     };
     let more = due.len();
-    arguments::check_one(run.options, input.dref)?;
-    run.configs.check(run.graph, at)?;
-    count(&run.counters.built);
-    run.notify_left();
-    let find = || run.brief(at, &reason);
-    run.notify(&Event::Building {
-        dref,
-        runs: more,
-        reason: &reason,
-        why: &Brief::new(&find),
-    });
-    Uncommitted::ask();
-    if let Some(code) = input.dref.node().code() {
-        code.save(store)?;
-    }
+    begin(run, at, input, &due, &reason)?;
     let mut marks = due.ends.clone();
     if more > 1 {
         marks.push(mark(input, &due)?);
@@ -77,20 +64,55 @@ pub(in crate::realize) fn build(
     };
     let chosen = with_those.decide(ReusePolicy::Made)?;
     drop(lock);
+    Ok((taken_of(input, chosen, more, |_| new)?, true))
+}
+
+/// Begins a build, here or elsewhere: checks what it needs, tells observers, and keeps the text of the code.
+pub(super) fn begin(
+    run: &RunState<'_>,
+    at: usize,
+    input: &DecisionInput<'_>,
+    due: &DueRuns,
+    reason: &Reason,
+) -> Result<()> {
+    arguments::check_one(run.options, input.dref)?;
+    run.configs.check(run.graph, at)?;
+    count(&run.counters.built);
+    run.notify_left();
+    let find = || run.brief(at, reason);
+    run.notify(&Event::Building {
+        dref: input.dref.id(),
+        runs: due.len(),
+        reason,
+        why: &Brief::new(&find),
+    });
+    Uncommitted::ask();
+    match input.dref.node().code() {
+        Some(code) => code.save(input.store),
+        None => Ok(()),
+    }
+}
+
+/// Returns what was chosen after a build of `more` runs. `new` returns how many results it made, of as many as there are.
+pub(super) fn taken_of(
+    input: &DecisionInput<'_>,
+    chosen: Decision,
+    more: usize,
+    new: impl FnOnce(usize) -> usize,
+) -> Result<Taken> {
     match chosen {
-        Decision::Take { taken, .. } => Ok((taken, true)),
+        Decision::Take { taken, .. } => Ok(taken),
         Decision::Never(why) => Err(matcher_refused(input.titled(), &why)),
         Decision::Build { due: missing, .. } => {
-            let there: Vec<_> = input
-                .store
-                .candidates(dref, input.context)?
+            let all = input.store.candidates(input.dref.id(), input.context)?;
+            let there: Vec<_> = all
                 .iter()
                 .map(|realization| format!("\n{}", realization.id))
                 .collect();
             Err(too_few(
                 input.titled(),
                 more,
-                new,
+                new(all.len()),
                 &there.concat(),
                 missing.len(),
             ))

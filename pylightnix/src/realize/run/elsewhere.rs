@@ -3,12 +3,12 @@
 use std::thread::sleep;
 use std::time::{Duration, Instant};
 
+use super::build::{begin, taken_of};
 use super::counters::count;
 use super::state::RunState;
-use crate::realize::decide::arguments;
 use crate::realize::decide::context::recorded_choices;
 use crate::realize::decide::decision::{CandidateSource, Decision, DecisionInput};
-use crate::realize::failure::errors::{matcher_refused, too_few};
+use crate::realize::failure::errors::matcher_refused;
 use crate::realize::options::ReusePolicy;
 use crate::realize::orders::dispatch::{Dispatcher, RunInput};
 use crate::realize::orders::executor::Needs;
@@ -16,10 +16,9 @@ use crate::realize::orders::order::{OrderedBuild, OrderedBy};
 use crate::realize::orders::said::Said;
 use crate::realize::orders::ticket::{News, Ticket, TicketEnd};
 use crate::realize::processes::terms::StageTerms;
-use crate::realize::report::event::{Brief, Event};
+use crate::realize::report::event::Event;
 use crate::realize::report::taken::Taken;
 use crate::realize::{decide::runs::DueRuns, options::Realize};
-use crate::store::Uncommitted;
 use crate::{Error, ErrorKind, Result};
 
 /// How often a build is asked for whose task was lost.
@@ -60,20 +59,7 @@ pub(in crate::realize) fn build_elsewhere(
         Decision::Never(why) => return Err(matcher_refused(input.titled(), &why)),
         Decision::Build { due, reason } => (due, reason),
     };
-    arguments::check_one(run.options, input.dref)?;
-    run.configs.check(run.graph, at)?;
-    count(&run.counters.built);
-    run.notify_left();
-    let find = || run.brief(at, &reason);
-    run.notify(&Event::Building {
-        dref,
-        runs: due.len(),
-        reason: &reason,
-        why: &Brief::new(&find),
-    });
-    if let Some(code) = input.dref.node().code() {
-        code.save(store)?;
-    }
+    begin(run, at, input, &due, &reason)?;
     let usual = store.usual_time(dref)?;
     let mut is_alone = false;
     for time in 1.. {
@@ -112,25 +98,8 @@ fn chosen(input: &DecisionInput<'_>, due: &DueRuns) -> Result<Taken> {
         source: CandidateSource::Disk,
         ..*input
     };
-    match with_those.decide(ReusePolicy::Made)? {
-        Decision::Take { taken, .. } => Ok(taken),
-        Decision::Never(why) => Err(matcher_refused(input.titled(), &why)),
-        Decision::Build { due: missing, .. } => {
-            let all = input.store.candidates(input.dref.id(), input.context)?;
-            let there: Vec<_> = all
-                .iter()
-                .map(|realization| format!("\n{}", realization.id))
-                .collect();
-            let made = due.len().min(all.len());
-            Err(too_few(
-                input.titled(),
-                due.len(),
-                made,
-                &there.concat(),
-                missing.len(),
-            ))
-        }
-    }
+    let chosen = with_those.decide(ReusePolicy::Made)?;
+    taken_of(input, chosen, due.len(), |there| due.len().min(there))
 }
 
 /// Whether all these runs are in the store.
@@ -266,7 +235,6 @@ fn needs(input: &DecisionInput<'_>) -> Needs {
 }
 
 fn run_input(options: &Realize<'_>) -> RunInput {
-    Uncommitted::ask();
     let retry = &options.retry;
     RunInput {
         store: options.store.clone(),
