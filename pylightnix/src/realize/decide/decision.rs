@@ -6,8 +6,7 @@ use crate::lens::Chosen;
 use crate::plan::{AnyDRef, Code, PlanGraph, Selection, Titled};
 use crate::realize::decide::clock_watch::ClockWatch;
 use crate::realize::decide::runs::{CurrentCode, DueRuns, EndedRuns, RunHistory};
-use crate::realize::decide::sealed::unsealed;
-use crate::realize::decide::staleness::staleness;
+use crate::realize::decide::staleness::staleness_of;
 use crate::realize::failure::errors::matcher_failed;
 use crate::realize::failure::panics::caught;
 use crate::realize::failure::recorded::{newest, text_of};
@@ -243,12 +242,14 @@ impl DecisionInput<'_> {
         if self.by_hand.contains(&realization.id) {
             return None;
         }
-        let node = self.dref.node();
-        let heads = realization.builds.heads();
-        staleness(heads, code, node.omitted(), self.trust_unknown).or_else(|| {
-            let asks = self.only_sealed.then_some(node);
-            asks.and_then(|node| unsealed(node, realization))
-        })
+        let (trust_unknown, only_sealed) = (self.trust_unknown, self.only_sealed);
+        staleness_of(
+            realization,
+            self.dref.node(),
+            code,
+            trust_unknown,
+            only_sealed,
+        )
     }
 
     /// Reads the realizations from this context, and the marks of incomplete multi-run builds.

@@ -4,8 +4,7 @@ use std::collections::HashMap;
 
 use crate::config::RRefId;
 use crate::plan::{AnyDRef, PlanGraph};
-use crate::realize::decide::sealed::unsealed;
-use crate::realize::decide::staleness::staleness;
+use crate::realize::decide::staleness::staleness_of;
 use crate::realize::options::Realize;
 use crate::store::Outcome;
 use crate::{ErrorKind, Result};
@@ -61,13 +60,10 @@ fn unusable(options: &Realize<'_>, dref: &AnyDRef, id: &RRefId) -> Result<Option
         )));
     }
     let node = dref.node();
-    let stale = node.code().and_then(|code| {
-        let builds = realization.builds.heads();
-        staleness(builds, code, node.omitted(), options.trust_unknown).or_else(|| {
-            let asks = options.only_sealed.then_some(node);
-            asks.and_then(|node| unsealed(node, &realization))
-        })
-    });
+    let (trust_unknown, only_sealed) = (options.trust_unknown, options.only_sealed);
+    let stale = node
+        .code()
+        .and_then(|code| staleness_of(&realization, node, code, trust_unknown, only_sealed));
     Ok(stale.map(|why| {
         format!("its matcher insists on {id}, which is stale ({why}): accept it, or choose another")
     }))

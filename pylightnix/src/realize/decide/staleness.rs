@@ -1,9 +1,23 @@
 //! Determines whether a realization was made by today's code.
 
 use crate::lens::Omitted;
-use crate::plan::Code;
+use crate::plan::{AnyNode, Code};
+use crate::realize::decide::sealed::unsealed;
 use crate::realize::report::reason::Stale;
-use crate::store::{BuildHead, Clock};
+use crate::store::{BuildHead, Clock, Realization};
+
+/// Returns why a realization does not count in a run; `None` if it does. With `only_sealed`, what was not made sealed does not.
+pub(in crate::realize) fn staleness_of(
+    realization: &Realization,
+    node: &dyn AnyNode,
+    code: &Code,
+    trust_unknown: bool,
+    only_sealed: bool,
+) -> Option<Stale> {
+    let builds = realization.builds.heads();
+    staleness(builds, code, node.omitted(), trust_unknown)
+        .or_else(|| only_sealed.then(|| unsealed(node, realization)).flatten())
+}
 
 /// Returns why a realization with these builds is stale; `None` if it is current.
 pub(in crate::realize) fn staleness<'a>(
