@@ -107,7 +107,7 @@ impl Processes {
 
     /// Returns a worker whose plan was made from all answers so far.
     fn take(&self, store: &Store) -> Result<WorkerProcess> {
-        let mut state = self.state();
+        let mut state = self.unless_refused()?;
         let now = state.answered.count;
         while let Some(worker) = state.idle.pop() {
             if worker.answers == now {
@@ -120,14 +120,20 @@ impl Processes {
 
     /// Starts a worker whose plan is made from all answers so far.
     fn start(&self, store: &Store, sandbox: Option<Sandbox>) -> Result<WorkerProcess> {
-        let state = self.state();
-        if let Some(refused) = &state.refused {
-            return Err(Error::new(ErrorKind::Plan, refused.clone()));
-        }
+        let state = self.unless_refused()?;
         let now = state.answered.count;
         let json = state.answered.json();
         drop(state);
         WorkerProcess::start(store, now, json, sandbox)?.map_err(|error| self.refuse(error))
+    }
+
+    /// Returns the state, unless a worker refused: then another one would, too.
+    fn unless_refused(&self) -> Result<MutexGuard<'_, State>> {
+        let state = self.state();
+        match &state.refused {
+            Some(refused) => Err(Error::new(ErrorKind::Plan, refused.clone())),
+            None => Ok(state),
+        }
     }
 
     fn refuse(&self, error: Error) -> Error {
