@@ -167,6 +167,16 @@ impl Store {
         Ok(())
     }
 
+    /// Returns the path of the folder of what runs did, whether or not it exists.
+    pub(crate) fn runs_dir(&self) -> PathBuf {
+        self.0.layout.runs()
+    }
+
+    /// Returns the path of the folder of all derivations.
+    pub(crate) fn objects_dir(&self) -> PathBuf {
+        self.0.layout.objects()
+    }
+
     pub(super) fn layout(&self) -> &Layout {
         &self.0.layout
     }

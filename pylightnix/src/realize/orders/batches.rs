@@ -9,6 +9,7 @@ use super::dispatch::RunInput;
 use super::executor::{Batch, Needs};
 use super::order::{ANSWERS, OrderedBuild, TaskOrder};
 use crate::config::Digest;
+use crate::realize::processes::process::this_program;
 use crate::store::{RUN_ORDERS, RunJournal, RunRecord};
 use crate::{Error, Result};
 
@@ -40,7 +41,7 @@ impl Batches {
         let root = input.store.root();
         let digest = Digest::of(root.as_os_str().as_encoded_bytes()).to_string();
         Batches {
-            runs: root.join(".runs"),
+            runs: input.store.runs_dir(),
             store: digest[..12].to_owned(),
             run: None,
             count: 0,
@@ -74,11 +75,10 @@ impl Batches {
         answers: &str,
         orders: &[TaskOrder],
     ) -> Result<Batch> {
-        if self.run.is_none() {
-            self.run = Some(RunPlace::new(input)?);
-        }
-        let Some(run) = &self.run else {
-            unreachable!("it was just made");
+        let comment = self.comment_of_store();
+        let run = match &mut self.run {
+            Some(run) => run,
+            none => none.insert(RunPlace::new(input)?),
         };
         let number = self.count;
         self.count += 1;
@@ -104,11 +104,7 @@ impl Batches {
             needs: needs.clone(),
             time: orders.iter().map(time_limit).max().flatten(),
             name: name.to_string_lossy().into_owned(),
-            comment: format!(
-                "{}{}:{number}",
-                self.comment_of_store(),
-                id.to_string_lossy()
-            ),
+            comment: format!("{comment}{}:{number}", id.to_string_lossy()),
         })
     }
 
@@ -156,11 +152,8 @@ fn copy_program(folder: &Path) -> Result<PathBuf> {
     let bin = folder.join("bin");
     fs::create_dir_all(&bin).map_err(|error| Error::io("create", &bin, error))?;
     let copy = bin.join(name());
-    let program = match cfg!(target_os = "linux") {
-        true => PathBuf::from("/proc/self/exe"),
-        false => env::current_exe().unwrap_or_default(),
-    };
-    fs::copy(program, &copy).map_err(|error| Error::io("copy this program to", &copy, error))?;
+    fs::copy(this_program(), &copy)
+        .map_err(|error| Error::io("copy this program to", &copy, error))?;
     Ok(copy)
 }
 

@@ -11,7 +11,7 @@ pub(in crate::realize) mod answered;
 mod channel;
 pub(in crate::realize) mod message;
 pub(in crate::realize) mod pool;
-mod process;
+pub(in crate::realize) mod process;
 pub(in crate::realize) mod sandbox;
 pub(in crate::realize) mod terms;
 pub(in crate::realize) mod wire_error;

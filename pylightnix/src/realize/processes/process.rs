@@ -199,16 +199,19 @@ impl Drop for WorkerProcess {
 const NO_WORKER: &str = "programs that run stages in processes call `pylightnix::worker` first in `main`, or use the command line of \
     `pylightnix-cli`, and make the same plan each time";
 
+/// Returns the file of this program, even if another one was written in its place.
+pub(in crate::realize) fn this_program() -> PathBuf {
+    match cfg!(target_os = "linux") {
+        true => PathBuf::from("/proc/self/exe"),
+        false => env::current_exe().unwrap_or_default(),
+    }
+}
+
 /// Returns the command that starts this program again.
 fn command(socket: OwnedFd, number: u64) -> Command {
     let mut arguments = env::args_os();
     let name = arguments.next();
-    // The file of this program, even if another one was written in its place.
-    let program = match cfg!(target_os = "linux") {
-        true => PathBuf::from("/proc/self/exe"),
-        false => env::current_exe().unwrap_or_default(),
-    };
-    let mut command = Command::new(program);
+    let mut command = Command::new(this_program());
     if let Some(name) = name {
         command.arg0(name);
     }

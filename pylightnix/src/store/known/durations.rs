@@ -1,6 +1,5 @@
 //! Usual build durations.
 
-use std::fs;
 use std::time::Duration;
 
 use crate::Result;
@@ -43,22 +42,14 @@ impl Store {
         // Negative durations result from a clock that was set back.
         Ok(median.and_then(|seconds| Duration::try_from_secs_f64(*seconds).ok()))
     }
-}
 
-impl Store {
     /// Returns how long builds of stages with this name took: of at most `most` derivations, one time each. What cannot be read is
     /// left out.
     pub(crate) fn times_of_name(&self, name: &Name, most: usize) -> Vec<Duration> {
-        let Ok(entries) = fs::read_dir(self.layout().objects()) else {
-            return Vec::new();
-        };
-        let names = entries
-            .flatten()
-            .filter_map(|entry| entry.file_name().into_string().ok());
-        let ours = names
-            .filter_map(|folder| DRefId::from_folder(&folder))
-            .filter(|dref| dref.name() == name);
-        let times = ours.filter_map(|dref| self.usual_time(&dref).ok().flatten());
+        let drefs = self.drefs_called(name.as_str()).unwrap_or_default();
+        let times = drefs
+            .iter()
+            .filter_map(|dref| self.usual_time(dref).ok().flatten());
         times.take(most).collect()
     }
 }

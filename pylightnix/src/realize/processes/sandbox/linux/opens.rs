@@ -239,7 +239,7 @@ impl Allowed {
             .filter_map(real)
             .collect();
         // All are in one folder.
-        let objects = real(&store.root().join("store-v1")).unwrap_or_default();
+        let objects = real(&store.objects_dir()).unwrap_or_default();
         let folders = sandbox.realizations.iter();
         let folders = folders.map(|rref| store.realization_dir(rref));
         read.extend(folders.clone().filter_map(|folder| {
