@@ -188,7 +188,7 @@ impl Engine {
         !state.closed
     }
 
-    /// Whether any build is out that somebody waits for.
+    /// Whether a thread of the run waits for a build of a submitted task.
     fn is_awaited(&self) -> bool {
         self.out.iter().any(OutTask::is_awaited)
     }
@@ -273,16 +273,9 @@ impl Engine {
                 ticket: None,
                 adopted: Some((build, Vec::new())),
             });
-            self.out.push(OutTask {
-                id: adopted.id,
-                listener: Listener::of(&order),
-                order,
-                builds: builds.collect(),
-                sight: None,
-                gone: None,
-                is_own: false,
-                is_asked_to_stop: false,
-            });
+            let builds = builds.collect();
+            self.out
+                .push(OutTask::new(adopted.id, order, builds, false));
         }
     }
 
@@ -381,16 +374,8 @@ impl Engine {
                 ticket: Some(ticket),
                 adopted: None,
             });
-            self.out.push(OutTask {
-                id,
-                listener: Listener::of(&order),
-                order,
-                builds: builds.collect(),
-                sight: None,
-                gone: None,
-                is_own: true,
-                is_asked_to_stop: false,
-            });
+            let builds = builds.collect();
+            self.out.push(OutTask::new(id, order, builds, true));
         }
         self.reading = Rhythm::new(READ);
         self.asking = Rhythm::new(ASK);
@@ -548,11 +533,24 @@ impl Engine {
 }
 
 impl OutTask {
+    fn new(id: TaskId, order: PathBuf, builds: Vec<OutBuild>, is_own: bool) -> Self {
+        OutTask {
+            id,
+            listener: Listener::of(&order),
+            order,
+            builds,
+            sight: None,
+            gone: None,
+            is_own,
+            is_asked_to_stop: false,
+        }
+    }
+
     fn is_awaited(&self) -> bool {
         self.builds.iter().any(|build| build.ticket.is_some())
     }
 
-    /// Whether it is a task of an earlier run with builds that nobody has asked for yet.
+    /// Whether it is a task of an earlier run with builds that this run has not asked for yet.
     fn may_be_joined(&self) -> bool {
         self.builds.iter().any(|build| build.adopted.is_some())
     }

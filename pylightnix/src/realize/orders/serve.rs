@@ -50,8 +50,6 @@ pub(crate) struct OrderTask {
     order: TaskOrder,
     answers: String,
     say: Arc<SayTo>,
-    /// Whether it was said why this task cannot do its work.
-    refused: AtomicUsize,
 }
 
 impl fmt::Debug for OrderTask {
@@ -81,7 +79,6 @@ impl OrderTask {
             order,
             answers,
             say: Arc::new(say),
-            refused: AtomicUsize::new(0),
         })
     }
 
@@ -102,7 +99,6 @@ impl OrderTask {
 
     /// Tells the run that this task cannot do its work.
     pub(crate) fn refuse(&self, error: &Error) {
-        self.refused.fetch_add(1, Ordering::Relaxed);
         self.say.say(0, Said::Refused(WireError::new(error)));
     }
 
