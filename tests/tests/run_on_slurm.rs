@@ -338,7 +338,7 @@ fn a_controller_that_dies_loses_nothing() {
     let controller = Pid::from_raw(cluster.process("slurmctld")).unwrap();
     kill_process(controller, Signal::KILL).unwrap();
     fs::remove_file(hold).unwrap();
-    // The leaves are there although nobody can be asked, and their sum has to wait.
+    // The leaves are published although the controller does not answer; a job for their sum cannot be submitted yet.
     until("the leaves are not made", || {
         line.store.rrefs().unwrap().len() == 2
     });

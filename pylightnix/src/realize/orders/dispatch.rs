@@ -143,7 +143,7 @@ impl Dispatcher {
         let new = Engine::new(self.executor.clone(), self.shared.clone(), input());
         let shared = self.shared.clone();
         let run = move || {
-            // Also if it panics, so that nobody waits for it.
+            // Marks the engine as gone also if it panics, so that no thread of the run waits for it.
             let _alive = Alive(shared);
             new.run();
         };

@@ -14,11 +14,11 @@ use crate::Error;
 pub(in crate::realize) enum News {
     /// The task says this of the build.
     Said(Said),
-    /// Nobody will say more.
+    /// No further report of the build comes.
     Ended(TicketEnd),
 }
 
-/// Why nobody says more.
+/// Why no further report of a build comes.
 pub(in crate::realize) enum TicketEnd {
     /// The task is over, and left neither results nor an error, as far as it is known.
     Lost(String),

@@ -72,8 +72,8 @@ pub(in super::super) fn restrict(sandbox: &Sandbox, store: &Store) -> Result<Opt
     Ok(opens::listen().ok())
 }
 
-/// Gives up the rights of root to look at other processes, and past the names of files. Nothing that this process starts gets them
-/// back, as Landlock lets nobody gain privileges.
+/// Gives up the rights of root to look at other processes, and past the names of files. No process that this one starts gets them
+/// back, as Landlock needs `no_new_privs`.
 fn give_up_capabilities() -> rustix::io::Result<()> {
     let mut sets = capabilities(None)?;
     for set in [
