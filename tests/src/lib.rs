@@ -1,6 +1,7 @@
 //! Helpers shared by the whole-system tests.
 
 pub mod crafted;
+pub mod dying;
 pub mod library;
 pub mod line;
 pub mod packages;

@@ -180,8 +180,8 @@ Compare the realizations of a stage side by side
 Use it when you want to know which run was the best, and why. Each realization has a row, with the
 fields of the configs that differ (`data.path` is the field `path` of the dependency in the field
 `data`), the numbers in the JSON artifacts (`scores.accuracy` in `scores.json`), a sparkline of each
-series of numbers (a one-dimensional npy file, a list in JSON), the time of the build, its duration
-and the size.
+series of numbers (a one-dimensional npy file, a list in JSON), the time of the build, its duration,
+its memory if that is known, and the size.
 
 Usage: pylightnix compare [OPTIONS] <NAME|REF>...
 

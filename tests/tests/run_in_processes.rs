@@ -11,6 +11,7 @@ use std::path::Path;
 use std::process::Stdio;
 use std::thread::sleep;
 use std::time::{Duration, Instant};
+use tests::dying::WAYS;
 use tests::line::Line;
 
 fn line() -> Line {
@@ -40,15 +41,10 @@ fn what_dies_takes_nothing_with_it() {
     let line = line();
     let said = line.say("run all --on processes --keep-going --jobs 2 --progress lines");
     assert_eq!(said.code, 1, "{said:?}");
-    for (how, why) in [
-        ("abort", "its process was killed by SIGABRT (signal 6)"),
-        ("exit", "its process ended with exit status 0"),
-        ("kill", "its process was killed by SIGKILL (signal 9)"),
-        ("segfault", "its process was killed by SIGSEGV (signal 11)"),
-        ("overflow", "its process was killed by SIGABRT (signal 6)"),
-        ("panic", "it panicked: on purpose"),
-        ("error", "No such file or directory"),
-    ] {
+    for (how, why) in WAYS {
+        if how == "memory" {
+            continue;
+        }
         let failed = format!("stage `dies how={how}` failed in run 0: {why}");
         assert!(said.err.contains(&failed), "{failed}\n{}", said.err);
     }
@@ -163,6 +159,62 @@ fn questions_are_answered_in_workers() {
         let text = fs::read_to_string(line.store.out_dir(rref).join("part.txt"));
         let number = result["label"].as_str().unwrap().replace("number=", "");
         assert_eq!(text.unwrap(), format!("{number} of 3"));
+    }
+}
+
+#[test]
+fn what_c_libraries_print_is_in_the_log_of_their_stage() {
+    let line = line();
+    // Both stages run in one process.
+    assert_eq!(line.say("run prints --on processes --jobs 1 -q").code, 0);
+    let mut logs: Vec<_> = (line.store.rrefs().unwrap().iter())
+        .map(|rref| {
+            let realization = line.store.realization(rref).unwrap();
+            let log = line.store.log_of(rref, &realization.builds()[0]);
+            fs::read_to_string(log.unwrap()).unwrap()
+        })
+        .collect();
+    logs.sort();
+    assert_eq!(logs, ["first", "second"]);
+    // Of a stage that dies, all whole lines.
+    let died = line
+        .command("run")
+        .args(["prints and dies", "--on", "processes", "-q"])
+        .output();
+    assert_eq!(died.unwrap().status.code(), Some(1));
+    let failed = line.store.failed_builds().unwrap();
+    assert_eq!(fs::read_to_string(failed[0].log()).unwrap(), "a line\n");
+}
+
+#[test]
+fn what_a_stage_leaves_behind_ends_with_it() {
+    let line = line();
+    let begun = Instant::now();
+    // A time that no other process sleeps for.
+    let seconds = format!("600.{}", std::process::id());
+    let mut run = line.command("run leaves --on processes --jobs 1 --keep-going -q");
+    let said = line.said(run.env("SECONDS_LEFT", &seconds).output().unwrap());
+    assert_eq!(said.code, 1, "{said:?}");
+    assert!(said.err.contains("killed by SIGABRT"), "{}", said.err);
+    assert_eq!(line.store.rrefs().unwrap().len(), 2);
+    let sleeps = |process: &fs::DirEntry| {
+        let command = fs::read(process.path().join("cmdline")).unwrap_or_default();
+        String::from_utf8_lossy(&command).contains(&seconds)
+    };
+    // A process that was killed takes a moment to end.
+    let left = || {
+        fs::read_dir("/proc")
+            .unwrap()
+            .flatten()
+            .filter(sleeps)
+            .count()
+    };
+    while left() > 0 {
+        assert!(
+            begun.elapsed() < Duration::from_secs(60),
+            "a process is left"
+        );
+        sleep(Duration::from_millis(20));
     }
 }
 

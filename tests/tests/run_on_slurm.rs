@@ -166,6 +166,8 @@ fn nothing_of_the_plan_is_lost_on_the_way() {
     let told = line.store.realization(line.newest("told")).unwrap();
     let choices: Vec<_> = told.builds()[0].choices.values().collect();
     assert_eq!((choices.len(), choices[0].from), (1, 3));
+    // Slurm limits memory by itself, and the most that was held is kept.
+    assert!(told.builds()[0].peak_memory.is_some());
 }
 
 #[test]

@@ -69,7 +69,7 @@ impl Limits {
         self
     }
 
-    /// Sets the memory that a run needs, in bytes.
+    /// Sets the memory that a run needs, in bytes. In a [process of its own](crate::realize::Realize::on) it may use no more.
     pub fn memory(mut self, bytes: u64) -> Self {
         self.memory = bytes;
         self

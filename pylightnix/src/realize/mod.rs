@@ -41,6 +41,7 @@ pub use report::action::{Action, DryPlan, Step};
 pub use report::carried::{CarriedWhy, OtherResult};
 pub use report::code_notes::{CodeNotes, EarlierResults, UnseenCode, WideCode, WideningItem};
 pub use report::event::{Event, Observer};
+pub use report::memory_guard::MemoryGuard;
 pub use report::reason::{Reason, Stale};
 pub use report::titles::Titles;
 pub use report::totals::Report;

@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet, HashSet};
 use std::fmt;
 use std::path::PathBuf;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use super::failure::retry::RetryPolicy;
@@ -12,6 +12,7 @@ use super::orders::order::Origin;
 use super::orders::runs_on::{Host, RunsOn};
 use super::processes::{Processes, worker};
 use super::report::event::{Event, Observer};
+use super::report::memory_guard::MemoryGuard;
 use super::report::taken::AlreadyChosen;
 use super::report::titles::Titles;
 #[cfg(feature = "tracing")]
@@ -20,7 +21,7 @@ use super::resources::units::{UnitNames, check_units};
 use super::stage_params::StageParams;
 use super::stop::cancel::Cancel;
 use crate::config::{DRefId, RRefId};
-use crate::plan::{AnyDRef, AnyNode, Args, Counts, PlanGraph, RunArg, Sealing};
+use crate::plan::{AnyDRef, AnyNode, Args, Counts, Limits, PlanGraph, RunArg, Sealing};
 use crate::store::{Store, cores};
 use crate::{Error, ErrorKind, Result};
 
@@ -85,6 +86,10 @@ pub struct Realize<'a> {
     pub(in crate::realize) only_sealed: bool,
     /// What starts a process for each run of a sealed stage.
     pub(in crate::realize) sandboxes: Processes,
+    /// Whether stages in processes are kept to the memory that they declare. What started a task does that itself.
+    pub(in crate::realize) limits_memory: bool,
+    /// What observers were told to keep limits of memory.
+    pub(in crate::realize) told_guards: Mutex<BTreeSet<MemoryGuard>>,
 }
 
 impl fmt::Debug for Realize<'_> {
@@ -128,6 +133,8 @@ impl<'a> Realize<'a> {
             all_sealed: false,
             only_sealed: false,
             sandboxes: Processes::new(),
+            limits_memory: true,
+            told_guards: Mutex::default(),
         }
     }
 
@@ -152,7 +159,12 @@ impl<'a> Realize<'a> {
 
     /// Sets the memory, in bytes, that all running stages may need together, as their `#[stage(memory = "..")]` declares;
     /// see [`parse_bytes`](super::parse_bytes). The default is the memory of the machine, or of its container if that is less; on
-    /// systems other than Linux it is unlimited. The actual memory use of a stage is not measured.
+    /// systems other than Linux it is unlimited.
+    ///
+    /// On threads, nothing keeps a stage to what it declares. In a [process of its own](Self::on), or [sealed](Self::sealed), it is killed
+    /// when it uses more, with all that it started, and fails alone; [`Event::MemoryLimited`] tells how. What the program held
+    /// before the stage does not count. The most that it held is in the build record
+    /// ([`BuildRecord::peak_memory`](crate::store::BuildRecord::peak_memory)).
     pub fn memory(mut self, bytes: u64) -> Self {
         self.resources.memory = Some(bytes);
         self
@@ -469,7 +481,7 @@ impl<'a> Realize<'a> {
     ///
     /// A process is this program with the same arguments, which makes the plan again: programs with
     /// `pylightnix_cli::main` do so by themselves, others call [`worker`](crate::worker) first in `main`. A run fails before any stage
-    /// runs if the program did not. Matchers choose in this process, and [`file`](crate::stages::file()) and
+    /// runs if the program did not. What a stage leaves running when it ends is ended with it. Matchers choose in this process, and [`file`](crate::stages::file()) and
     /// [`fetch_url`](crate::stages::fetch_url()) run here.
     pub fn on(mut self, place: impl Into<RunsOn>) -> Self {
         (self.processes, self.dispatcher) = match place.into().0 {
@@ -585,6 +597,24 @@ impl<'a> Realize<'a> {
         }
         let all = self.all_sealed || self.only_sealed;
         node.sealing().or_else(|| all.then(Sealing::default))
+    }
+
+    /// Returns how much memory a run of a stage may use in a process of its own, if that is limited.
+    pub(in crate::realize) fn memory_limit(&self, limits: &Limits) -> Option<u64> {
+        (self.limits_memory && limits.memory > 0).then_some(limits.memory)
+    }
+
+    /// Tells observers what keeps limits of memory, once.
+    pub(in crate::realize) fn tell_guard(&self, guard: MemoryGuard) {
+        let mut told = self
+            .told_guards
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner);
+        let is_new = told.insert(guard);
+        drop(told);
+        if is_new {
+            self.notify(&Event::MemoryLimited { guard });
+        }
     }
 
     pub(in crate::realize) fn notify(&self, event: &Event<'_>) {

@@ -19,7 +19,7 @@ const DRAWING: usize = 16;
 /// Use it when you want to know which run was the best, and why. Each realization has a row, with the fields of the
 /// configs that differ (`data.path` is the field `path` of the dependency in the field `data`), the numbers in the JSON
 /// artifacts (`scores.accuracy` in `scores.json`), a sparkline of each series of numbers (a one-dimensional npy file, a list
-/// in JSON), the time of the build, its duration and the size.
+/// in JSON), the time of the build, its duration, its memory if that is known, and the size.
 #[derive(clap::Args, Debug)]
 #[command(
     after_help = "Example: the runs with a small rate, the most accurate first\n  \
@@ -168,9 +168,10 @@ impl Compare {
                 && of.rows.iter().all(|row| is_number(&row.cells[at]));
             let shown = match column.kind {
                 // A time that is cut is of no use.
-                ColumnKind::Built | ColumnKind::Seconds | ColumnKind::Bytes => {
-                    Column::named(&column.name, right)
-                }
+                ColumnKind::Built
+                | ColumnKind::Seconds
+                | ColumnKind::Memory
+                | ColumnKind::Bytes => Column::named(&column.name, right),
                 _ => Column::named(&column.name, right).shrinks(),
             };
             // Requested columns are never left out.
@@ -216,7 +217,9 @@ fn shown(cell: &Value, kind: ColumnKind) -> String {
             Err(_) => cell.to_string(),
         },
         (ColumnKind::Seconds, cell) => cell.number().map(seconds).unwrap_or_default(),
-        (ColumnKind::Bytes, Value::Value(bytes)) => bytes.as_u64().map(size).unwrap_or_default(),
+        (ColumnKind::Memory | ColumnKind::Bytes, Value::Value(bytes)) => {
+            bytes.as_u64().map(size).unwrap_or_default()
+        }
         (_, cell) => cell.to_string(),
     }
 }

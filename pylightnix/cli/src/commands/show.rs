@@ -105,6 +105,7 @@ struct BuildRow<'a> {
     environment: Option<&'a Environment>,
     reads: Option<&'a Reads>,
     sealed: bool,
+    peak_memory_bytes: Option<u64>,
     carried: Option<&'a Carried>,
     params: &'a BTreeMap<String, serde_json::Value>,
     omitted: &'a BTreeMap<String, serde_json::Value>,
@@ -242,6 +243,7 @@ impl Page<'_> {
             environment: build.environment.as_deref(),
             reads: build.reads.as_ref(),
             sealed: build.sealed,
+            peak_memory_bytes: build.peak_memory,
             carried: build.carried.as_ref(),
             params: &build.params,
             omitted: &build.omitted,
@@ -432,6 +434,10 @@ impl Page<'_> {
                 1 => String::new(),
                 tries => format!(", {tries} tries"),
             };
+            let memory = match build.peak_memory {
+                Some(bytes) => format!(", with {} of memory", size(bytes)),
+                None => String::new(),
+            };
             let run = match (build.index, build.of) {
                 (Some(index), Some(of)) if of > 1 => format!(" in run {index} of {of}"),
                 _ => String::new(),
@@ -442,7 +448,7 @@ impl Page<'_> {
             };
             writeln!(
                 out,
-                "  {}{ahead}  {what}{run}{tries} by {} on {}",
+                "  {}{ahead}  {what}{run}{tries}{memory} by {} on {}",
                 local_second(build.stop),
                 visible::line(&build.user),
                 visible::line(&build.host)

@@ -162,6 +162,10 @@ pub(crate) fn object_of(
             let fields = json!({ "rref": rref.to_string(), "ended": ended.to_string() });
             ("ahead_of_clock", Some((rref.dref(), None)), fields)
         }
+        Event::MemoryLimited { guard, .. } => {
+            let fields = json!({ "guard": guard.name(), "text": guard.to_string() });
+            ("memory_limited", None, fields)
+        }
         Event::Stopping { running, .. } => ("stopping", None, json!({ "running": running })),
         Event::Cancelled { dref, error, .. } => (
             "cancelled",

@@ -47,6 +47,7 @@ impl Lines {
         let stage = |dref: &DRefId| of(dref, 0);
         Some(match event {
             Event::EarlierResults { results, .. } => format!("note    {results}"),
+            Event::MemoryLimited { guard, .. } => format!("note    {guard}"),
             Event::Building {
                 dref, runs: 1, why, ..
             } => format!("build   {}: {why}", stage(dref)),

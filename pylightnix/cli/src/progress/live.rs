@@ -98,6 +98,7 @@ impl Live {
     pub(super) fn event(&self, event: &Event<'_>) {
         let line = match event {
             Event::EarlierResults { results, .. } => format!("note    {results}"),
+            Event::MemoryLimited { guard, .. } => format!("note    {guard}"),
             Event::Failed { dref, error, .. } => {
                 format!("failed  {}: {error}", self.state.called(dref, 0))
             }

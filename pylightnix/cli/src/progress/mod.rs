@@ -52,6 +52,7 @@
 //! |---|---|
 //! | `begun` | `stages` |
 //! | `building` | `runs`, `reason`, `why`: a summary of what changed |
+//! | `memory_limited`, when the first stage in a process begins that declares memory | `guard`: `cgroup-v2`, `cgroup-v1`, `watch` or `nothing`, `text` |
 //! | `queued`, `waiting`, `started` | |
 //! | `attempt` | `log`, a path |
 //! | `progress` | `done`, `total` or `null` |

@@ -36,6 +36,8 @@ pub(in crate::realize) struct CodeEnd {
     pub(in crate::realize) returned: Returned,
     /// Whether it recorded a series of numbers.
     pub(in crate::realize) has_series: bool,
+    /// The most bytes of memory that one of its processes held, if it had some of its own.
+    pub(in crate::realize) peak_memory: Option<u64>,
 }
 
 /// Runs the code of a stage, with this folder for the output and this file for the log. Catches a panic and writes it to the log.
@@ -50,6 +52,7 @@ pub(in crate::realize) fn run_code(
         return CodeEnd {
             returned: Err(error.into()),
             has_series: false,
+            peak_memory: None,
         };
     }
     let log = BuildLog::at(log);
@@ -72,6 +75,7 @@ pub(in crate::realize) fn run_code(
     CodeEnd {
         returned,
         has_series: log.has_series(),
+        peak_memory: None,
     }
 }
 

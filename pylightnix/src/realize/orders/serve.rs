@@ -191,6 +191,8 @@ impl OrderTask {
             .observer(told);
         options.origin = Some(common.origin.clone());
         options.all_sealed = common.all_sealed;
+        // The executor was told what the stages need.
+        options.limits_memory = false;
         options.retry.timeout = Some(Duration::MAX);
         options.retry.retries_of.clear();
         options.retry.timeout_of.clear();

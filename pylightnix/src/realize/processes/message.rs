@@ -88,6 +88,10 @@ pub(super) struct BuildEnd {
     pub(super) returned: WireReturned,
     pub(super) reads: Option<Reads>,
     pub(super) has_series: bool,
+    /// The most bytes of memory that one of its processes held, if it is known.
+    pub(super) peak_memory: Option<u64>,
+    /// Whether it left processes running, so that no other stage may run in this one.
+    pub(super) left_behind: bool,
 }
 
 #[derive(Serialize, Deserialize)]

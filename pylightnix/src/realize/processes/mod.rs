@@ -5,10 +5,13 @@
 //!
 //! Data flows down this list: `pool` starts a `process` when a build needs one, `channel` carries a `message` to it and back, and
 //! `worker` is the other side, which finds the stage by its `terms`. `wire_error` carries errors. The process of a sealed
-//! stage is in a `sandbox`.
+//! stage is in a `sandbox`, and `memory` keeps one to what its stage declares. `left_behind` ends what a stage left running.
 
 pub(in crate::realize) mod answered;
+mod c_library;
 mod channel;
+mod left_behind;
+mod memory;
 pub(in crate::realize) mod message;
 pub(in crate::realize) mod pool;
 pub(in crate::realize) mod process;

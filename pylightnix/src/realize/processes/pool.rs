@@ -12,6 +12,7 @@ use super::sandbox::Sandbox;
 use super::sandbox::explain::explained;
 use crate::lens::{StageReport, Stop};
 use crate::realize::execute::code::CodeEnd;
+use crate::realize::report::memory_guard::MemoryGuard;
 use crate::store::{Reads, Store};
 use crate::{Error, ErrorKind, Result};
 
@@ -27,6 +28,19 @@ struct State {
     answered: Answered,
     /// Why workers refused: the others would, too.
     refused: Option<String>,
+}
+
+/// A run of a stage that a worker has to make.
+pub(in crate::realize) struct WorkerBuild<'a> {
+    pub(in crate::realize) order: BuildOrder,
+    /// What it may reach, if it is sealed.
+    pub(in crate::realize) sandbox: Option<Sandbox>,
+    /// How many bytes of memory it may use, if that is limited.
+    pub(in crate::realize) memory: Option<u64>,
+    pub(in crate::realize) stop: &'a Stop,
+    pub(in crate::realize) report: &'a dyn Fn(StageReport),
+    /// Is told what keeps the limit of memory.
+    pub(in crate::realize) guarded: &'a dyn Fn(MemoryGuard),
 }
 
 impl Processes {
@@ -46,37 +60,41 @@ impl Processes {
     }
 
     /// Has a stage run in a worker, and returns how its code ended and what it looked at. Fails if no process could run it.
+    ///
+    /// A worker that is sealed, or has a limit of memory, makes no other run.
     pub(in crate::realize) fn build(
         &self,
         store: &Store,
-        order: BuildOrder,
-        stop: &Stop,
-        report: &dyn Fn(StageReport),
+        build: WorkerBuild<'_>,
     ) -> Result<(CodeEnd, Option<Reads>)> {
-        let mut worker = self.take(store)?;
-        let ended = worker.build(order, stop, report)?;
-        if let WorkerEnd::Ended(_) = ended {
-            self.state().idle.push(worker);
+        let is_sealed = build.sandbox.is_some();
+        let is_for_others = !is_sealed && build.memory.is_none();
+        let mut worker = match is_for_others {
+            true => self.take(store)?,
+            false => self.start(store, build.sandbox)?,
+        };
+        if let Some(bytes) = build.memory {
+            (build.guarded)(worker.limit_memory(bytes));
         }
-        self.end_of(ended)
-    }
-
-    /// Has a stage run in a sandbox, by a worker that makes no other run.
-    pub(in crate::realize) fn build_sealed(
-        &self,
-        store: &Store,
-        sandbox: Sandbox,
-        order: BuildOrder,
-        stop: &Stop,
-        report: &dyn Fn(StageReport),
-    ) -> Result<(CodeEnd, Option<Reads>)> {
-        let mut worker = self.start(store, Some(sandbox))?;
-        let ended = worker.build(order, stop, report)?;
+        let ended = worker.build(build.order, build.stop, build.report)?;
         let refused = worker.refused();
-        // Ends what the stage left behind, which may still write.
-        drop(worker);
+        let exceeded = worker.exceeded();
+        match &ended {
+            WorkerEnd::Ended(end) if is_for_others && !end.left_behind => {
+                self.state().idle.push(worker);
+            }
+            // Ends what the stage left behind, which may still write.
+            _ => drop(worker),
+        }
         let (mut code, reads) = self.end_of(ended)?;
-        code.returned = explained(code.returned, &refused);
+        if is_sealed {
+            code.returned = explained(code.returned, &refused);
+        }
+        code.returned = match (exceeded, code.returned) {
+            // Not a result of the stage, as the next time there may be memory.
+            (Some(exceeded), Ok(Err(cause)) | Err(cause)) => Err(exceeded.of_child(cause)),
+            (_, returned) => returned,
+        };
         Ok((code, reads))
     }
 
@@ -88,17 +106,24 @@ impl Processes {
                 let code = CodeEnd {
                     returned: end.returned.into_returned(),
                     has_series: end.has_series,
+                    peak_memory: end.peak_memory,
                 };
                 Ok((code, end.reads))
             }
             WorkerEnd::Refused(error) => Err(self.refuse(error)),
-            WorkerEnd::Died(status, has_series) => {
-                let message = format!("its process {}", said(status));
-                let error = Error::new(ErrorKind::Stage, message);
-                let error = error.with_help("what it printed last is in its log");
+            WorkerEnd::Died(death, has_series) => {
+                let error = match death.exceeded {
+                    Some(exceeded) => exceeded.of_stage(),
+                    None => {
+                        let message = format!("its process {}", said(death.status));
+                        let error = Error::new(ErrorKind::Stage, message);
+                        error.with_help("what it printed last is in its log").into()
+                    }
+                };
                 let code = CodeEnd {
-                    returned: Err(error.into()),
+                    returned: Err(error),
                     has_series,
+                    peak_memory: None,
                 };
                 Ok((code, None))
             }

@@ -10,14 +10,16 @@ use std::path::PathBuf;
 use std::process::{Child, Command, ExitStatus, Stdio};
 use std::time::Duration;
 
-use rustix::process::{Pid, Signal, kill_process_group};
+use rustix::process::{Pid, Signal, WaitId, WaitIdOptions, kill_process_group, waitid};
 
 use super::channel::{Received, Receiver, send};
+use super::memory::{Exceeded, MemoryLimit};
 use super::message::{BuildEnd, BuildOrder, FromWorker, ToWorker};
 use super::sandbox::explain::{Refused, explained_plan};
 use super::sandbox::{Sandbox, Watch};
 use super::worker::{WORKER, socket_number};
 use crate::lens::{StageReport, Stop, StopReason, signal_name};
+use crate::realize::report::memory_guard::MemoryGuard;
 use crate::store::{SERIES, Store};
 use crate::{Error, ErrorKind, Result};
 
@@ -30,7 +32,7 @@ pub(super) enum WorkerEnd {
     Ended(Box<BuildEnd>),
     Refused(Error),
     /// The process died in the middle of it, and may have recorded a series of numbers.
-    Died(ExitStatus, bool),
+    Died(Death, bool),
 }
 
 /// A worker that has made its plan and waits for a build.
@@ -41,6 +43,8 @@ pub(super) struct WorkerProcess {
     receiver: Receiver,
     /// What watches the process of a sealed stage.
     watch: Option<Watch>,
+    /// The limit of its memory, as long as it runs.
+    limit: Option<MemoryLimit>,
     /// The number of answers that its plan was made from.
     pub(super) answers: usize,
 }
@@ -75,6 +79,7 @@ impl WorkerProcess {
             socket,
             receiver,
             watch: None,
+            limit: None,
             answers,
         };
         let at = store.root().to_owned();
@@ -98,10 +103,10 @@ impl WorkerProcess {
                     return Ok(Err(explained_plan(error, &this.refused())));
                 }
                 Next::Message(_) => {}
-                Next::Died(status) => {
+                Next::Died(death) => {
                     let message = format!(
                         "the process for the stage {} while it made the plan",
-                        said(status)
+                        said(death.status)
                     );
                     return Ok(Err(
                         Error::new(ErrorKind::Plan, message).with_help(NO_WORKER)
@@ -122,6 +127,19 @@ impl WorkerProcess {
     /// Returns what a sealed process was refused.
     pub(super) fn refused(&self) -> Vec<Refused> {
         self.watch.as_ref().map(Watch::refused).unwrap_or_default()
+    }
+
+    /// Limits what the process uses from now on, and all that it starts. Returns what keeps the limit.
+    pub(super) fn limit_memory(&mut self, bytes: u64) -> MemoryGuard {
+        let limit = MemoryLimit::of(self.group, bytes);
+        let guard = limit.guard();
+        self.limit = Some(limit);
+        guard
+    }
+
+    /// Returns what was used if processes were killed for it.
+    pub(super) fn exceeded(&self) -> Option<Exceeded> {
+        self.limit.as_ref().and_then(MemoryLimit::exceeded)
     }
 
     /// Has a stage run, and passes on what it reports.
@@ -150,9 +168,9 @@ impl WorkerProcess {
                     break Ok(WorkerEnd::Refused(Error::of_plan(error.into_error())));
                 }
                 Ok(Next::Message(FromWorker::Ready | FromWorker::Sealed)) => {}
-                Ok(Next::Died(status)) => {
+                Ok(Next::Died(death)) => {
                     let has_series = log.with_file_name(SERIES).exists();
-                    break Ok(WorkerEnd::Died(status, has_series));
+                    break Ok(WorkerEnd::Died(death, has_series));
                 }
                 Err(error) => break Err(refused(error)),
             }
@@ -167,30 +185,60 @@ impl WorkerProcess {
             match self.receiver.receive(Some(LOOK))? {
                 Received::Message(message) => return Ok(Next::Message(message)),
                 // A process closes its socket when it ends.
-                Received::End => return Ok(Next::Died(self.child.wait()?)),
+                Received::End => {
+                    self.has_ended(WaitIdOptions::empty())?;
+                    return self.reap();
+                }
                 Received::Nothing => {
-                    if let Some(status) = self.child.try_wait()? {
-                        return Ok(Next::Died(status));
+                    if self.has_ended(WaitIdOptions::NOHANG)? {
+                        return self.reap();
                     }
                 }
             }
         }
     }
+
+    /// Returns whether the process has ended, or waits for it. It keeps its number.
+    fn has_ended(&self, how: WaitIdOptions) -> io::Result<bool> {
+        let options = WaitIdOptions::EXITED | WaitIdOptions::NOWAIT | how;
+        loop {
+            match waitid(WaitId::Pid(self.group), options) {
+                Err(rustix::io::Errno::INTR) => {}
+                ended => return Ok(ended?.is_some()),
+            }
+        }
+    }
+
+    /// Ends what is left of the group of the process, which has ended, and returns how it did.
+    fn reap(&mut self) -> io::Result<Next> {
+        // Others get its number, and that of its group, once the process was waited for.
+        let _ = kill_process_group(self.group, Signal::KILL);
+        let exceeded = self.exceeded();
+        self.limit = None;
+        let status = self.child.wait()?;
+        Ok(Next::Died(Death { status, exceeded }))
+    }
 }
 
 enum Next {
     Message(FromWorker),
-    Died(ExitStatus),
+    Died(Death),
+}
+
+/// How a process died.
+pub(super) struct Death {
+    pub(super) status: ExitStatus,
+    /// What was used if it was killed for its memory.
+    pub(super) exceeded: Option<Exceeded>,
 }
 
 impl Drop for WorkerProcess {
     /// Ends the process, with what its stages left running.
     fn drop(&mut self) {
         let _ = self.socket.shutdown(Shutdown::Both);
-        // The number is free for others once the process was waited for: only then may another group have it.
-        if let Ok(None) = self.child.try_wait() {
-            let _ = kill_process_group(self.group, Signal::KILL);
-            let _ = self.child.wait();
+        // A process that was waited for is no child any more, and its group is ended.
+        if self.has_ended(WaitIdOptions::NOHANG).is_ok() {
+            let _ = self.reap();
         }
     }
 }

@@ -17,7 +17,10 @@ use jiff::Timestamp;
 use rustix::process::{Signal, getpgrp, kill_process_group};
 use rustix::stdio::{dup2_stderr, dup2_stdin, dup2_stdout};
 
+use super::c_library;
 use super::channel::{Received, Receiver, send, send_with};
+use super::left_behind::{adopt, end_left_behind};
+use super::memory::peak::PeakSince;
 use super::message::{BuildEnd, BuildOrder, FromWorker, ToWorker, WireReport, WireReturned};
 use super::sandbox::Sandbox;
 use super::wire_error::WireError;
@@ -104,6 +107,8 @@ impl Worker {
         // Not inherited by what the stages start, as a duplicate is closed on exec.
         let socket = UnixStream::from(io::stdin().as_fd().try_clone_to_owned()?);
         dup2_stdin(File::open("/dev/null")?)?;
+        c_library::print_by_lines();
+        adopt();
         let mut receiver = Receiver::new(socket.try_clone()?);
         let Received::Message(ToWorker::Plan {
             store,
@@ -177,8 +182,11 @@ impl Worker {
         let graph = PlanGraph::counting(stages, given.counts, &mut |_| ())?;
         let mut recalled = Recalled::new(given.store, &graph);
         send(&self.socket, &FromWorker::Ready).map_err(unheard)?;
-        for order in &self.orders {
-            let end = self.build(given, &graph, &mut recalled, order)?;
+        for (number, order) in self.orders.iter().enumerate() {
+            let peak = PeakSince::begin(number == 0);
+            let mut end = self.build(given, &graph, &mut recalled, order)?;
+            end.left_behind = end_left_behind();
+            end.peak_memory = peak.end();
             send(&self.socket, &FromWorker::Ended(Box::new(end))).map_err(unheard)?;
         }
         Ok(())
@@ -228,10 +236,14 @@ impl Worker {
             run_code(stage, &order.out, &order.log, given)
         });
         let _ = io::stdout().flush();
+        // As long as it goes to the log of this stage.
+        c_library::flush();
         Ok(BuildEnd {
             returned: WireReturned::new(end.returned),
             reads: end_notes(stage, notes),
             has_series: end.has_series,
+            peak_memory: None,
+            left_behind: false,
         })
     }
 }
@@ -262,6 +274,8 @@ fn listen(mut receiver: Receiver, to: &Sender<BuildOrder>, stop: &Mutex<Arc<Stop
             ToWorker::Plan { .. } => {}
         }
     }
+    // Those in other sessions first.
+    end_left_behind();
     let _ = kill_process_group(getpgrp(), Signal::KILL);
 }
 

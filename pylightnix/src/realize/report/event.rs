@@ -9,6 +9,7 @@ use crate::Error;
 use crate::config::{DRefId, RRefId};
 use crate::realize::report::carried::CarriedWhy;
 use crate::realize::report::code_notes::EarlierResults;
+use crate::realize::report::memory_guard::MemoryGuard;
 use crate::realize::report::reason::Reason;
 use crate::realize::report::titles::Titles;
 
@@ -57,6 +58,13 @@ pub enum Event<'a> {
     Queued {
         /// The derivation.
         dref: &'a DRefId,
+    },
+    /// A stage begins in a process of its own, and may use the memory that it declares. Sent at most once in a run for each way to
+    /// keep such limits.
+    #[non_exhaustive]
+    MemoryLimited {
+        /// What keeps the limit.
+        guard: MemoryGuard,
     },
     /// Another process or thread builds the same stage, and this one waits for it.
     #[non_exhaustive]

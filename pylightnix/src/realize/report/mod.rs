@@ -5,6 +5,7 @@ pub(super) mod action;
 pub(super) mod carried;
 pub(super) mod code_notes;
 pub(super) mod event;
+pub(super) mod memory_guard;
 pub(super) mod reason;
 pub(super) mod taken;
 pub(super) mod titles;

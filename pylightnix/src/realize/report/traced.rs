@@ -17,6 +17,9 @@ pub(in crate::realize) fn say(event: &Event<'_>) {
             info!(target: RUN, %dref, runs, %reason, "a stage has to run");
         }
         Event::Queued { dref } => debug!(target: RUN, %dref, "a stage waits for what it needs"),
+        Event::MemoryLimited { guard } => {
+            debug!(target: RUN, guard = guard.name(), "memory is limited")
+        }
         Event::Waiting { dref } => {
             info!(target: RUN, %dref, "another process or thread builds the same stage");
         }

@@ -25,6 +25,7 @@ use crate::realize::failure::recorded;
 use crate::realize::options::Realize;
 use crate::realize::processes::Processes;
 use crate::realize::processes::message::{BuildOrder, BuildPlace};
+use crate::realize::processes::pool::WorkerBuild;
 use crate::realize::processes::sandbox::Sandbox;
 use crate::realize::report::event::Event;
 use crate::realize::resources::units::{HeldUnits, UnitPool};
@@ -75,8 +76,8 @@ pub(in crate::realize) fn rehearse(
         Arc::default(),
         units.own(),
     );
-    let (returned, _) = runs.run_code(draft, index, site)?;
-    returned?
+    let (end, _) = runs.run_code(draft, index, site)?;
+    end.returned?
 }
 
 /// Keeps the folder of a run that failed after its last attempt, and makes the error.
@@ -333,8 +334,9 @@ impl BuildRuns<'_> {
             index,
             log: draft.log(),
         });
-        let (result, reads) = self.run_code(&mut draft, index, site)?;
+        let (end, reads) = self.run_code(&mut draft, index, site)?;
         record.reads = reads;
+        record.peak_memory = end.peak_memory;
         record.sealed = self.options.sealing(self.dref.node()).is_some();
         record.stop = Timestamp::now();
         let node = self.dref.node();
@@ -349,7 +351,7 @@ impl BuildRuns<'_> {
         record.choices = self.choices.clone();
         record.params = self.options.params.of(&self.request.dref);
         (record.index, record.of) = (Some(index), Some(self.of));
-        Ok((draft, record, result))
+        Ok((draft, record, end.returned))
     }
 
     fn publish(
@@ -420,7 +422,7 @@ impl BuildRuns<'_> {
         draft: &mut Draft,
         index: usize,
         site: Site,
-    ) -> Result<(Returned, Option<Reads>)> {
+    ) -> Result<(CodeEnd, Option<Reads>)> {
         let node = self.dref.node();
         let (end, reads) = match (self.options.sealing(node), &self.options.processes) {
             (Some(sealing), _) => {
@@ -445,7 +447,7 @@ impl BuildRuns<'_> {
             },
             other => other,
         };
-        Ok((returned, reads))
+        Ok((CodeEnd { returned, ..end }, reads))
     }
 
     /// Runs the code of the stage on this thread.
@@ -489,14 +491,16 @@ impl BuildRuns<'_> {
                 let _ = progress.try_send(report);
             }
         };
-        let (store, stop) = (&self.options.store, &*site.stop);
-        let ended = match sealing {
-            None => processes.build(store, order, stop, &report)?,
-            Some(sealing) => {
-                let sandbox = Sandbox::new(sealing, &self.chosen, draft)?;
-                processes.build_sealed(store, sandbox, order, stop, &report)?
-            }
+        let sandbox = sealing.map(|sealing| Sandbox::new(sealing, &self.chosen, draft));
+        let build = WorkerBuild {
+            order,
+            sandbox: sandbox.transpose()?,
+            memory: self.options.memory_limit(self.request.limits),
+            stop: &site.stop,
+            report: &report,
+            guarded: &|guard| self.options.tell_guard(guard),
         };
+        let ended = processes.build(&self.options.store, build)?;
         // The worker makes the log before it knows whether anything is printed.
         if fs::metadata(draft.log()).is_ok_and(|log| log.len() == 0) {
             let _ = fs::remove_file(draft.log());

@@ -113,6 +113,10 @@ pub struct BuildRecord {
     /// acceptance, and not in records of earlier versions.
     #[serde(default, skip_serializing_if = "is_false")]
     pub sealed: bool,
+    /// The most bytes of memory that the process of the run, or one that it started, held at once, with the program and its plan. `None` if
+    /// it is not known, as of runs on threads, and in records of earlier versions.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub peak_memory: Option<u64>,
     /// The build whose work this is, if the realization was carried here from another context. Times, machine and user are
     /// those of that build.
     #[serde(
@@ -183,6 +187,7 @@ impl BuildRecord {
             environment: None,
             reads: None,
             sealed: false,
+            peak_memory: None,
             carried: None,
             params: GivenParams::default(),
             attached: None,

@@ -23,7 +23,8 @@ use fields::{Fields, differing};
 
 impl Store {
     /// Compares realizations, usually of one stage, in a table. It has one row for each realization, in the order of their
-    /// builds, with the config fields that differ, the numbers in the artifacts, the duration of the build and the size.
+    /// builds, with the config fields that differ, the numbers in the artifacts, the duration of the build, its memory if that is known,
+    /// and the size.
     ///
     /// - A different dependency is expanded: `data.path` is the field `path` of the dependency in the field `data`.
     /// - What the builds were made with has columns if it differs: `env.rustc`, `env.crates.ndarray`, `env.commit` and so on.
@@ -128,6 +129,10 @@ impl Store {
             ColumnKind::Seconds,
             cells(|row| Some(row.seconds?.into())),
         );
+        if read.iter().any(|row| row.memory.is_some()) {
+            let memory = |row: &RowData| Some(row.memory?.into());
+            columns.add("memory", ColumnKind::Memory, cells(memory));
+        }
         columns.add(
             "bytes",
             ColumnKind::Bytes,
@@ -162,6 +167,7 @@ impl Store {
                 .filter(|build| build.ended().is_some())
                 .map(|build| build.start),
             seconds: build.map(BuildRecord::seconds),
+            memory: build.and_then(|build| build.peak_memory),
             bytes,
             remarks: realization.remarks(),
             series: self.series_in(&realization)?,
@@ -217,6 +223,8 @@ pub enum ColumnKind {
     Built,
     /// The column `seconds`: the duration of the build.
     Seconds,
+    /// The column `memory`: the most bytes of memory that one process of the build held. Present only if it is known of any.
+    Memory,
     /// The column `bytes`: the total size of the artifacts.
     Bytes,
 }
@@ -268,6 +276,7 @@ struct RowData {
     numbers: Vec<Number>,
     built: Option<Timestamp>,
     seconds: Option<f64>,
+    memory: Option<u64>,
     bytes: u64,
     remarks: Vec<Remark>,
     series: Vec<RecordedSeries>,
