@@ -2,6 +2,7 @@
 
 pub mod crafted;
 pub mod dying;
+pub mod forbidden;
 pub mod library;
 pub mod line;
 pub mod packages;

@@ -7,7 +7,7 @@
 use pylightnix::Error;
 use pylightnix::config::{ConfigJson, DRefId, RRefId};
 use pylightnix::prelude::*;
-use pylightnix::realize::Event;
+use pylightnix::realize::{Event, Processes};
 use pylightnix::store::{BuildKind, BuildRecord, Context, Durability, GcEvent, Outcome, RunRecord};
 use std::fs;
 use std::io::{Read as _, Seek as _, Write as _};
@@ -17,7 +17,7 @@ use std::path::Path;
 use std::process::{Command, ExitCode, Stdio};
 use std::time::{Duration, Instant};
 
-use crate::unable;
+use crate::{processes, sealed, unable};
 
 /// A path that does not exist: actors call `stat` on it at the beginning and at the end of their work, which marks these
 /// points in a trace of system calls.
@@ -54,7 +54,7 @@ fn halt() -> Result<()> {
     Ok(())
 }
 
-fn acknowledge(rref: &RRefId) -> Result<()> {
+pub(crate) fn acknowledge(rref: &RRefId) -> Result<()> {
     say(&format!("ack {rref}"))
 }
 
@@ -81,6 +81,22 @@ fn act(arguments: &[String]) -> Result<()> {
         ["realize", root, layers, seed] => {
             realize(&Store::open(root)?, number(layers)?, number(seed)?)?;
         }
+        // The same, in processes.
+        ["realize in processes", root, layers, seed] => {
+            let (layers, seed) = (number(layers)?, number(seed)?);
+            pylightnix::worker(|_| plan(layers, seed))?;
+            let store = Store::open(root)?;
+            realize_by(
+                Realize::new(&store).on(Processes::new()),
+                layers,
+                seed,
+                |_| (),
+            )?;
+        }
+        // A plan of stages in processes of which some die.
+        ["dying", root, how] => processes::act(root, how)?,
+        // A plan of sealed stages that try what they may not.
+        ["sealed", root, count, trials @ ..] => sealed::act(root, count, trials)?,
         // The same, with a halt when its first build has a folder.
         ["halt in a build", root, layers, seed] => {
             let (layers, seed) = (number(layers)?, number(seed)?);
@@ -337,6 +353,15 @@ fn realize_and(
     seed: u64,
     observe: impl Fn(&Event<'_>) + Send + Sync,
 ) -> Result<()> {
+    realize_by(Realize::new(store), layers, seed, observe)
+}
+
+fn realize_by(
+    run: Realize<'_>,
+    layers: u64,
+    seed: u64,
+    observe: impl Fn(&Event<'_>) + Send + Sync,
+) -> Result<()> {
     let told = |event: &Event<'_>| {
         observe(event);
         if let Event::Published { rref, .. } = event {
@@ -344,10 +369,7 @@ fn realize_and(
             let _ = acknowledge(rref);
         }
     };
-    let rrefs = Realize::new(store)
-        .jobs(1)
-        .observer(told)
-        .run(&plan(layers, seed)?)?;
+    let rrefs = run.jobs(1).observer(told).run(&plan(layers, seed)?)?;
     rrefs.iter().try_for_each(|rref| acknowledge(rref.id()))
 }
 

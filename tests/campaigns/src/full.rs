@@ -38,6 +38,10 @@ const OPERATIONS: &[(&str, &[&str])] = &[
     ("publish again", &["publish", "{store}", "garbage", "2"]),
     ("carry", &["carry", "{store}", "garbage"]),
     ("realize", &["realize", "{store}", "2", "100"]),
+    (
+        "realize in processes",
+        &["realize in processes", "{store}", "2", "100"],
+    ),
     ("fail", &["fail", "{store}"]),
     ("gc", &["gc", "{store}"]),
     ("unpack", &["unpack", "{store}", "{peer.zip}"]),

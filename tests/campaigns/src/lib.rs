@@ -14,10 +14,12 @@ pub mod left_out;
 mod model;
 mod mounts;
 pub mod power;
+mod processes;
 mod race;
 mod reach;
 mod rot;
 pub mod scene;
+mod sealed;
 pub mod syscalls;
 mod wait;
 
@@ -61,6 +63,8 @@ pub const CAMPAIGNS: &[(&str, Campaign)] = &[
     ("syscalls", syscalls::run),
     ("full", full::run),
     ("power", power::run),
+    ("processes", processes::run),
+    ("sealed", sealed::run),
     ("cut-off", cut_off::run),
     ("left-out", left_out::run),
     ("mounts", mounts::run),

@@ -37,6 +37,17 @@ fn power() {
 }
 
 #[test]
+fn processes() {
+    // Each way to die, once.
+    holds("processes", 9);
+}
+
+#[test]
+fn sealed() {
+    holds("sealed", 20);
+}
+
+#[test]
 fn kill() {
     holds("kill", 50);
 }
