@@ -24,6 +24,7 @@ mod noop;
 mod options;
 mod peers;
 mod plans;
+mod processes;
 mod schedule;
 mod second;
 mod table;
@@ -71,6 +72,11 @@ const BENCHMARKS: &[Benchmark] = &[
         name: "schedule",
         run: schedule::run,
         child: None,
+    },
+    Benchmark {
+        name: "processes",
+        run: processes::run,
+        child: Some(processes::child),
     },
     Benchmark {
         name: "cold",
