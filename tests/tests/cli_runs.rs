@@ -266,7 +266,15 @@ fn orders_stay_as_long_as_tasks_may_wait_for_them() {
         fs::create_dir(run.join("orders")).unwrap();
         run
     };
-    let (recent, abandoned, ended) = (killed(13 * day), killed(15 * day), run_of(13 * day, 1));
+    let (recent, abandoned, ended) = (killed(15 * day), killed(16 * day), run_of(13 * day, 1));
+    // The last time when a task wrote something there.
+    for (run, ago) in [(&recent, "13 days ago"), (&abandoned, "15 days ago")] {
+        let mut touch = Command::new("find");
+        let touch = touch
+            .arg(run)
+            .args(["-exec", "touch", "-d", ago, "{}", "+"]);
+        assert!(touch.status().unwrap().success());
+    }
     for number in 0..60 {
         run_of(day, number);
     }

@@ -150,3 +150,41 @@ fn a_program_that_is_built_again_does_no_harm() {
     assert!(run.wait_with_output().unwrap().status.success());
     assert_eq!(line.store.rrefs().unwrap().len(), 5);
 }
+
+#[test]
+fn the_record_of_a_failure_says_who_ordered_it() {
+    let line = line();
+    let said = line.say("run --local --leaves 2 --aborts 1 --retries 1 -q");
+    assert_eq!(said.code, 1);
+    let failed = line.store.failed_builds().unwrap().remove(0);
+    let record = failed.record().unwrap().unwrap();
+    assert_eq!((record.index, record.attempts), (0, 2));
+    assert_eq!(record.dref.name().as_str(), "leaf");
+    assert!(record.error.contains("SIGABRT"), "{}", record.error);
+    let order = record.order.unwrap();
+    let run = line.store.run_named("-1").unwrap();
+    assert_eq!(order.run, run.id());
+    assert!(run.path().join(&order.path).is_file());
+    // It was told, so the next run tries it again.
+    let said = line.say("run --local --leaves 2 --aborts 1 -q");
+    assert_eq!(said.code, 1);
+    assert_eq!(ran(&line), [0, 1, 1, 1]);
+    // Keys of later versions are passed over, and earlier versions wrote no record.
+    let path = failed.folder.join("failure.json");
+    let text = fs::read_to_string(&path).unwrap();
+    let text = text.replacen('{', "{\"later\": [1],", 1);
+    fs::write(&path, text).unwrap();
+    assert_eq!(failed.record().unwrap().unwrap().attempts, 2);
+    fs::remove_file(&path).unwrap();
+    assert_eq!(failed.record().unwrap(), None);
+    assert_eq!(line.store.failed_builds().unwrap().len(), 2);
+    assert!(
+        line.out(&format!("log {}", failed.folder.display()))
+            .contains("leaf 1")
+    );
+    // On threads nobody orders.
+    let said = line.say("run --on processes --leaves 2 --aborts 1 -q");
+    assert_eq!(said.code, 1);
+    let failed = line.store.failed_builds().unwrap().pop().unwrap();
+    assert_eq!(failed.record().unwrap().unwrap().order, None);
+}

@@ -352,6 +352,41 @@ fn a_controller_that_dies_loses_nothing() {
     until("a node is not back", || cluster.is_whole());
 }
 
+#[test]
+fn sealed_stages_are_sealed_in_tasks() {
+    let Some(cluster) = cluster() else { return };
+    let line = line(env!("CARGO_BIN_EXE_sealed"), &cluster);
+    let said = line.say("run fine --on slurm -q");
+    assert_eq!(said.code, 0, "{}", said.err);
+    assert_eq!(line.json("show fine")["builds"][0]["sealed"], true);
+    assert_eq!(line.json("show leaf")["builds"][0]["sealed"], false);
+    // What the command line says holds in tasks.
+    let said = line.say("run leaf --on slurm --only-sealed -q");
+    assert_eq!(said.code, 1);
+    assert!(
+        said.err
+            .contains("it is sealed and may not read /etc/passwd"),
+        "{}",
+        said.err
+    );
+    let mut tries = line.command("run tries --on slurm -q");
+    let tries = line.said(
+        tries
+            .env("HOW", "read")
+            .env("AT", "/etc/hostname")
+            .output()
+            .unwrap(),
+    );
+    assert_eq!(tries.code, 1);
+    assert!(
+        tries
+            .err
+            .contains("it is sealed and may not read /etc/hostname"),
+        "{}",
+        tries.err
+    );
+}
+
 /// A stage.
 #[derive(Config)]
 struct Quiet {}

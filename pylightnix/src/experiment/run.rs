@@ -77,6 +77,17 @@ impl<'a> Run<'a> {
         Run::with(options, Mode::Repeating, answers)
     }
 
+    /// Creates a run that goes on with one whose process is gone: a question that it answered is answered alike, and further ones by
+    /// realizing what is missing.
+    pub fn resuming(options: Realize<'a>, answers: Answers) -> Self {
+        for target in answers.targets() {
+            for answer in answers.of(target) {
+                options.answered(target, answer);
+            }
+        }
+        Run::with(options, Mode::Realizing, answers)
+    }
+
     /// Creates a run that gives the answers so far of one that goes on in another process. At a question that has none yet, the plan
     /// ends, as that of [`looking`](Self::looking) does.
     pub(crate) fn working(options: Realize<'a>, answers: Answers) -> Self {

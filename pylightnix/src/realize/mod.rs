@@ -33,7 +33,8 @@ pub use ask::determinism::{Determinism, Rebuild};
 pub use ask::find::{FindStage, FindingStage};
 pub use options::Realize;
 pub use orders::{
-    Adopted, Batch, Executor, Needs, ORDERS, Room, RunsOn, Sight, Slurm, Submission, TaskId,
+    Adopted, Batch, CancelledTask, Executor, ListedBuild, ListedState, ListedTask, Needs, ORDERS,
+    Room, RunsOn, Sight, Slurm, Submission, TaskId,
 };
 pub use processes::Processes;
 pub use report::acceptance::{Acceptance, Accepted, NotAccepted, Waiting};

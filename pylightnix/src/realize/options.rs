@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use super::failure::retry::RetryPolicy;
 use super::orders::dispatch::{Dispatcher, RunFolderOf};
-use super::orders::order::Origin;
+use super::orders::order::{OrderHere, Origin};
 use super::orders::runs_on::{Host, RunsOn};
 use super::processes::{Processes, worker};
 use super::report::event::{Event, Observer};
@@ -80,6 +80,8 @@ pub struct Realize<'a> {
     pub(in crate::realize) run_folder: Option<RunFolderOf>,
     /// What build records tell of the program that ordered the builds, if that is another one.
     pub(in crate::realize) origin: Option<Origin>,
+    /// The order that this process carries out, if it is a task.
+    pub(in crate::realize) order: Option<OrderHere>,
     /// Whether all stages are sealed, whatever they say.
     pub(in crate::realize) all_sealed: bool,
     /// Whether only what was made sealed counts.
@@ -130,6 +132,7 @@ impl<'a> Realize<'a> {
             dispatcher: None,
             run_folder: None,
             origin: None,
+            order: None,
             all_sealed: false,
             only_sealed: false,
             sandboxes: Processes::new(),

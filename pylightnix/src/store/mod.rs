@@ -24,11 +24,12 @@ pub use check::{Check, CheckEvent, CheckReport, Fault, FaultKind, Note};
 pub use disk::durable::Durability;
 #[cfg(feature = "fetch")]
 pub(crate) use disk::layout::FETCHES;
-pub(crate) use disk::layout::RUN_ORDERS;
+pub(crate) use disk::layout::{RUN_ORDERS, RUN_PROGRAM};
 pub use gc::{Collected, Gc, GcEvent, GcReport, Removal};
 pub use handle::Store;
 pub use known::follow::FollowLog;
-pub use known::remains::FailedBuild;
+pub(crate) use known::remains::note_told;
+pub use known::remains::{FailedBuild, FailedOrder, FailureRecord};
 pub use known::running::RunningBuild;
 pub use known::snapshot::Unread;
 pub(crate) use known::snapshot::{OnlyCandidate, Snapshot, SnapshotReader};

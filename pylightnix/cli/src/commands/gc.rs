@@ -190,6 +190,13 @@ pub(super) fn write_report(
     for part in &report.downloads {
         writeln!(out, "partial download {}", part.display())?;
     }
+    for run in &report.abandoned {
+        writeln!(
+            out,
+            "abandoned run {}: its process is gone, and nothing was heard of its tasks for 14 days, so it keeps nothing any more",
+            run.display()
+        )?;
+    }
     for root in &report.ended_roots {
         match (&root.link, &root.run) {
             (Some(link), _) => {

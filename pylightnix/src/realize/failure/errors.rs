@@ -189,6 +189,18 @@ pub(in crate::realize) fn not_begun(stage: Titled<'_>) -> Error {
     .with_help(format!("the derivation is {}", stage.dref()))
 }
 
+/// Makes the error for a stage whose build in a task somebody cancelled.
+pub(in crate::realize) fn task_cancelled(stage: Titled<'_>) -> Error {
+    Error::new(
+        ErrorKind::Cancelled,
+        format!("the task of stage `{stage}` was cancelled"),
+    )
+    .with_help(format!(
+        "`cancel` did that; run again to build it\nthe derivation is {}",
+        stage.dref()
+    ))
+}
+
 /// Makes the error for a cancelled run, with the errors of the stages that were running.
 pub(in crate::realize) fn cancelled(stopped: Vec<Error>, realized: usize, stages: usize) -> Error {
     let message = format!("the run was cancelled: {realized} of {stages} stages are realized");

@@ -10,52 +10,40 @@ use super::executor::{Batch, Needs};
 use super::order::{ANSWERS, OrderedBuild, TaskOrder};
 use crate::config::Digest;
 use crate::realize::processes::process::this_program;
-use crate::store::{RUN_ORDERS, RunJournal, RunRecord};
+use crate::store::{RUN_ORDERS, RUN_PROGRAM, RunJournal, RunRecord, Store};
 use crate::{Error, Result};
 
 /// Begins the comment of each batch.
 const COMMENT: &str = "pylightnix";
 
-/// Writes batches.
-pub(in crate::realize) struct Batches {
+/// What the comments of batches name: the store, the run and the batch.
+pub(in crate::realize) struct Comments {
     /// The folder of all runs.
     runs: PathBuf,
     /// The beginning of the digest of the store's path.
     store: String,
-    run: Option<RunPlace>,
-    /// The number of batches so far.
-    count: usize,
 }
 
-/// Where this run writes.
-struct RunPlace {
-    folder: PathBuf,
-    /// The program that tasks run.
-    program: PathBuf,
-    /// Kept for a run that has no journal of its own.
-    journal: Option<RunJournal>,
-}
-
-impl Batches {
-    pub(in crate::realize) fn new(input: &RunInput) -> Self {
-        let root = input.store.root();
+impl Comments {
+    pub(in crate::realize) fn of(store: &Store) -> Self {
+        // The same for each path that leads to it.
+        let root = store.root().canonicalize();
+        let root = root.unwrap_or_else(|_| store.root().to_owned());
         let digest = Digest::of(root.as_os_str().as_encoded_bytes()).to_string();
-        Batches {
-            runs: input.store.runs_dir(),
+        Comments {
+            runs: store.runs_dir(),
             store: digest[..12].to_owned(),
-            run: None,
-            count: 0,
         }
     }
 
-    /// Returns the beginning of the comments of all runs of this store.
-    pub(in crate::realize) fn comment_of_store(&self) -> String {
+    /// Returns the beginning of the comments of all runs of the store.
+    pub(in crate::realize) fn begin(&self) -> String {
         format!("{COMMENT}:{}:", self.store)
     }
 
     /// Returns the order of a task, by the comment of its batch and its index there.
     pub(in crate::realize) fn order_of(&self, comment: &str, index: usize) -> Option<PathBuf> {
-        let rest = comment.strip_prefix(&self.comment_of_store())?;
+        let rest = comment.strip_prefix(&self.begin())?;
         let (run, batch) = rest.split_once(':')?;
         let is_name = |name: &str| {
             name.bytes()
@@ -65,6 +53,42 @@ impl Batches {
             let batch = self.runs.join(run).join(RUN_ORDERS).join(batch);
             TaskOrder::path(&batch, index)
         })
+    }
+}
+
+/// Writes batches.
+pub(in crate::realize) struct Batches {
+    comments: Comments,
+    run: Option<RunPlace>,
+}
+
+/// Where this run writes.
+struct RunPlace {
+    folder: PathBuf,
+    /// The program that tasks run.
+    program: PathBuf,
+    /// Kept for a run that has no journal of its own.
+    journal: Option<RunJournal>,
+    /// The number of batches so far.
+    count: usize,
+}
+
+impl Batches {
+    pub(in crate::realize) fn new(input: &RunInput) -> Self {
+        Batches {
+            comments: Comments::of(&input.store),
+            run: None,
+        }
+    }
+
+    /// Returns the beginning of the comments of all runs of this store.
+    pub(in crate::realize) fn comment_of_store(&self) -> String {
+        self.comments.begin()
+    }
+
+    /// Returns the order of a task, by the comment of its batch and its index there.
+    pub(in crate::realize) fn order_of(&self, comment: &str, index: usize) -> Option<PathBuf> {
+        self.comments.order_of(comment, index)
     }
 
     /// Writes the orders of a batch.
@@ -80,8 +104,8 @@ impl Batches {
             Some(run) => run,
             none => none.insert(RunPlace::new(input)?),
         };
-        let number = self.count;
-        self.count += 1;
+        let number = run.count;
+        run.count += 1;
         let place = run.folder.join(RUN_ORDERS).join(number.to_string());
         fs::create_dir_all(&place).map_err(|error| Error::io("create", &place, error))?;
         let path = place.join(ANSWERS);
@@ -103,6 +127,7 @@ impl Batches {
             orders: paths,
             needs: needs.clone(),
             time: orders.iter().map(time_limit).max().flatten(),
+            expected: None,
             name: name.to_string_lossy().into_owned(),
             comment: format!("{comment}{}:{number}", id.to_string_lossy()),
         })
@@ -139,17 +164,36 @@ impl RunPlace {
             }
         };
         let program = copy_program(&folder)?;
+        // A run that goes on after its process died has batches already.
+        let orders = fs::read_dir(folder.join(RUN_ORDERS)).into_iter().flatten();
+        let numbers = orders.flatten().filter_map(|entry| {
+            let name = entry.file_name();
+            name.to_str()?.parse::<usize>().ok()
+        });
+        let count = numbers.max().map_or(0, |last| last + 1);
         Ok(RunPlace {
             folder,
             program,
             journal,
+            count,
         })
     }
 }
 
-/// Copies this program to the folder of the run, since another one may be built in its place while tasks run.
+/// Copies this program to the folder of the run, since another one may be built in its place while tasks run. A process that goes on
+/// with the run of another one may be that copy.
 fn copy_program(folder: &Path) -> Result<PathBuf> {
-    let bin = folder.join("bin");
+    let here = this_program().canonicalize().unwrap_or_default();
+    if here.parent().and_then(Path::parent) == folder.canonicalize().ok().as_deref() {
+        return Ok(here);
+    }
+    let mut bin = folder.join(RUN_PROGRAM);
+    let mut number = 2;
+    while bin.exists() {
+        // Tasks may run what is there.
+        bin = folder.join(format!("{RUN_PROGRAM}-{number}"));
+        number += 1;
+    }
     fs::create_dir_all(&bin).map_err(|error| Error::io("create", &bin, error))?;
     let copy = bin.join(name());
     fs::copy(this_program(), &copy)

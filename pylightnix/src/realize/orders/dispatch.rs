@@ -8,6 +8,7 @@ use std::thread::{self, JoinHandle};
 use std::time::Duration;
 
 use serde::Serialize;
+use uuid::Uuid;
 
 use super::engine::Engine;
 use super::executor::Executor;
@@ -28,6 +29,14 @@ pub(in crate::realize) struct RunInput {
     pub(in crate::realize) store: Store,
     pub(in crate::realize) common: OrderedBy,
     pub(in crate::realize) folder: Option<RunFolderOf>,
+}
+
+impl RunInput {
+    /// Returns the identifier of the run, if it has a folder.
+    pub(in crate::realize) fn run(&self) -> Option<Uuid> {
+        let folder = self.folder.as_ref()?()?;
+        Uuid::try_parse(folder.file_name()?.to_str()?).ok()
+    }
 }
 
 /// Hands builds to an executor.

@@ -9,10 +9,12 @@ use std::sync::{Arc, PoisonError};
 use std::time::{Duration, Instant};
 
 use super::batches::Batches;
+use super::counts::TaskCounts;
 use super::dispatch::{RunInput, Shared};
 use super::executor::{Executor, Needs, Sight, Submission, TaskId};
-use super::order::{OrderedBuild, TaskOrder, ask_to_stop};
+use super::order::{OrderedBuild, TaskOrder, ask_to_stop, cancelled_builds};
 use super::packing::pack;
+use super::past::PastFailures;
 use super::said::{Listener, Said, SaidLine};
 use super::ticket::{News, Ticket, TicketEnd};
 use super::times::UsualTimes;
@@ -38,14 +40,20 @@ const READ: (Duration, Duration) = (Duration::from_millis(20), Duration::from_se
 /// How often the executor is asked: after a submission, and when nothing happens for long.
 const ASK: (Duration, Duration) = (Duration::from_secs(1), Duration::from_secs(30));
 
+/// How often it is looked whether somebody cancelled builds, and the tasks are counted.
+const WATCH: (Duration, Duration) = (Duration::from_millis(500), Duration::from_secs(1));
+
 /// How long after a task is gone its results may become visible.
 const SETTLE: Duration = Duration::from_secs(3);
 
 /// How long to wait when the executor has no room.
 const LATER: Duration = Duration::from_secs(2);
 
-/// What can be in one batch: the needs, and whether all have time limits.
-type Groups<T> = HashMap<(Needs, bool), Vec<T>>;
+/// How long a task may run at least before what it has not begun is taken back.
+const SLOW: Duration = Duration::from_secs(5);
+
+/// What can be in one batch: the needs, whether all have time limits, and whether tasks of them were lost before.
+type Groups<T> = HashMap<(Needs, bool, bool), Vec<T>>;
 
 /// A task that is out.
 struct OutTask {
@@ -55,6 +63,10 @@ struct OutTask {
     builds: Vec<OutBuild>,
     sight: Option<Sight>,
     gone: Option<Instant>,
+    /// How long it is expected to take, if that is known.
+    expected: Option<Duration>,
+    /// When it was heard for the first time.
+    begun: Option<Instant>,
     /// Whether this run submitted it.
     is_own: bool,
     is_asked_to_stop: bool,
@@ -110,10 +122,15 @@ pub(in crate::realize) struct Engine {
     out: Vec<OutTask>,
     /// Whether tasks of earlier runs were looked for.
     has_adopted: bool,
+    /// What failed while no run watched.
+    past: PastFailures,
+    /// The counts that the run was told last.
+    counts: TaskCounts,
     probes: HashMap<Name, Instant>,
     not_before: Instant,
     reading: Rhythm,
     asking: Rhythm,
+    watching: Rhythm,
 }
 
 impl Engine {
@@ -132,10 +149,13 @@ impl Engine {
             came: None,
             out: Vec::new(),
             has_adopted: false,
+            past: PastFailures::default(),
+            counts: TaskCounts::default(),
             probes: HashMap::new(),
             not_before: Instant::now(),
             reading: Rhythm::new(READ),
             asking: Rhythm::new(ASK),
+            watching: Rhythm::new(WATCH),
         }
     }
 
@@ -155,6 +175,12 @@ impl Engine {
             if self.asking.is_due() && self.is_awaited() {
                 let changed = self.look();
                 self.asking.went(changed);
+            }
+            if self.watching.is_due() && self.is_awaited() {
+                self.take_cancelled();
+                self.take_back();
+                let changed = self.tell_counts();
+                self.watching.went(changed);
             }
         }
         self.cancel_all();
@@ -237,6 +263,68 @@ impl Engine {
         }
     }
 
+    /// Waits no longer for builds that somebody cancelled.
+    fn take_cancelled(&mut self) {
+        for task in self.out.iter_mut().filter(|task| task.is_awaited()) {
+            for build in cancelled_builds(&task.order) {
+                if let Some(out) = task.builds.get_mut(build) {
+                    out.adopted = None;
+                    if let Some(ticket) = out.ticket.take() {
+                        ticket.tell(News::Ended(TicketEnd::Cancelled));
+                    }
+                }
+            }
+        }
+        self.out
+            .retain(|task| task.is_awaited() || task.may_be_joined());
+    }
+
+    /// Takes back what a task has not begun that runs far longer than it was expected to: others may have room for it.
+    fn take_back(&mut self) {
+        let mut back = Vec::new();
+        for task in self.out.iter_mut().filter(|task| !task.is_asked_to_stop) {
+            let (Some(expected), Some(begun)) = (task.expected, task.begun) else {
+                continue;
+            };
+            let is_left = |build: &OutBuild| {
+                let ticket = build.ticket.as_ref();
+                ticket.is_some_and(|ticket| !ticket.is_begun())
+            };
+            let is_slow = begun.elapsed() > expected.saturating_mul(3).max(SLOW);
+            if !is_slow || !task.builds.iter().any(is_left) {
+                continue;
+            }
+            task.is_asked_to_stop = ask_to_stop(&task.order).is_ok();
+            if task.is_asked_to_stop {
+                let left = task.builds.iter_mut().filter(|build| is_left(build));
+                back.extend(left.filter_map(|build| build.ticket.take()));
+            }
+        }
+        if !back.is_empty() {
+            let now = Instant::now();
+            self.came.get_or_insert((now, now));
+            self.waiting.append(&mut back);
+        }
+    }
+
+    /// Tells the run how many tasks wait and run, if that changed.
+    fn tell_counts(&mut self) -> bool {
+        let mut counts = TaskCounts::default();
+        let mut anyone = None;
+        for task in self.out.iter().filter(|task| task.is_awaited()) {
+            let mut tickets = task.builds.iter().filter_map(|build| build.ticket.as_ref());
+            let is_begun = tickets.clone().any(|ticket| ticket.is_begun());
+            counts.add(task.sight.as_ref(), is_begun);
+            anyone = anyone.or_else(|| tickets.next());
+        }
+        let changed = counts != self.counts;
+        if let (true, Some(ticket)) = (changed, anyone) {
+            ticket.tell(News::Tasks(counts.clone()));
+            self.counts = counts;
+        }
+        changed
+    }
+
     /// Cancels the tasks of this run.
     fn cancel_all(&mut self) {
         let own = self.out.drain(..).filter(|task| task.is_own);
@@ -309,14 +397,33 @@ impl Engine {
         });
     }
 
+    /// Ends builds that had all their attempts while no run watched.
+    fn tell_past(&mut self) {
+        let past = &mut self.past;
+        self.waiting.retain(|ticket| {
+            let Some((index, error)) = past.verdict(&ticket.build) else {
+                return true;
+            };
+            let failed = Said::Failed(WireError::new(error));
+            let error = WireError::new(error);
+            ticket.tell(News::Said(Said::RunFailed { index, error }));
+            ticket.tell(News::Said(failed));
+            past.told(&ticket.build);
+            false
+        });
+    }
+
     /// Makes tasks of the builds that wait, as far as there is room.
     fn submit(&mut self) -> Result<()> {
         if !self.has_adopted {
             self.has_adopted = true;
             self.adopt();
             self.hear();
+            // After the queue was read, so that what fails meanwhile is not missed.
+            self.past = PastFailures::read(&self.input.store, self.input.run());
         }
         self.join_adopted();
+        self.tell_past();
         let mut tasks = self.packed()?;
         if tasks.is_empty() {
             // They wait for the first of their names.
@@ -334,12 +441,14 @@ impl Engine {
         let mut groups: Groups<Vec<Arc<Ticket>>> = HashMap::new();
         for task in tasks {
             let has_limit = task.iter().all(|ticket| ticket.build.timeout.is_some());
+            let was_lost = task.iter().any(|ticket| ticket.was_lost);
             let needs = task[0].needs.clone();
-            groups.entry((needs, has_limit)).or_default().push(task);
+            let group = groups.entry((needs, has_limit, was_lost));
+            group.or_default().push(task);
         }
         let mut groups: Vec<_> = groups.into_iter().collect();
         groups.sort_by(|(one, _), (other, _)| one.cmp(other));
-        for ((needs, _), mut tasks) in groups {
+        for ((needs, ..), mut tasks) in groups {
             while !tasks.is_empty() {
                 let rest = tasks.split_off(room.batch.min(tasks.len()));
                 let batch = std::mem::replace(&mut tasks, rest);
@@ -354,13 +463,21 @@ impl Engine {
 
     fn submit_batch(&mut self, needs: &Needs, tasks: Vec<Vec<Arc<Ticket>>>) -> Result<()> {
         let answers = self.shared.state().answered.json();
+        let ordered = |ticket: &Arc<Ticket>| {
+            let mut build = ticket.build.clone();
+            let attempts = self.past.attempts(&build);
+            build.retries = build.retries.saturating_sub(attempts);
+            build
+        };
         let orders = tasks.iter().map(|task| TaskOrder {
             common: self.input.common.clone(),
-            builds: task.iter().map(|ticket| ticket.build.clone()).collect(),
+            builds: task.iter().map(ordered).collect(),
         });
-        let batch =
-            self.batches
-                .write(&self.input, needs, &answers, &orders.collect::<Vec<_>>())?;
+        let orders: Vec<_> = orders.collect();
+        let mut batch = self.batches.write(&self.input, needs, &answers, &orders)?;
+        let expected: Vec<_> = tasks.iter().map(|task| self.expected(task)).collect();
+        let all: Option<Vec<Duration>> = expected.iter().copied().collect();
+        batch.expected = all.and_then(|times| times.into_iter().max());
         let ids = match self.executor.submit(&batch)? {
             Submission::Tasks(ids) => ids,
             Submission::Later(_) => {
@@ -369,18 +486,33 @@ impl Engine {
                 return Ok(());
             }
         };
-        for ((id, order), task) in ids.into_iter().zip(batch.orders).zip(tasks) {
+        let ids = ids.into_iter().zip(expected);
+        for (((id, expected), order), task) in ids.zip(batch.orders).zip(tasks) {
             let builds = task.into_iter().map(|ticket| OutBuild {
                 ticket: Some(ticket),
                 adopted: None,
             });
             let builds = builds.collect();
-            self.out.push(OutTask::new(id, order, builds, true));
+            let new = OutTask::new(id, order, builds, true);
+            self.out.push(OutTask { expected, ..new });
         }
         self.reading = Rhythm::new(READ);
         self.asking = Rhythm::new(ASK);
         self.asking.next += ASK.0;
         Ok(())
+    }
+
+    /// Returns how long a task is expected to take; `None` if that is not known, or if it took longer before.
+    fn expected(&mut self, task: &[Arc<Ticket>]) -> Option<Duration> {
+        let mut sum = Duration::ZERO;
+        for ticket in task {
+            let dref = &ticket.build.terms.dref;
+            let time = self.times.expected(&self.input.store, dref, ticket.usual);
+            let time = time.filter(|_| !ticket.was_lost)?;
+            let runs = u32::try_from(ticket.build.due.len()).unwrap_or(u32::MAX);
+            sum = sum.saturating_add(time.saturating_mul(runs));
+        }
+        Some(sum)
     }
 
     /// Packs the builds that wait into tasks. Those whose time is not known wait for the first of their name.
@@ -400,7 +532,8 @@ impl Engine {
             match self.times.expected(&self.input.store, dref, usual) {
                 Some(time) => {
                     let runs = u32::try_from(ticket.build.due.len()).unwrap_or(u32::MAX);
-                    let group = (ticket.needs.clone(), ticket.build.timeout.is_some());
+                    let has_limit = ticket.build.timeout.is_some();
+                    let group = (ticket.needs.clone(), has_limit, ticket.was_lost);
                     let time = time.saturating_mul(runs);
                     groups.entry(group).or_default().push((ticket, time));
                 }
@@ -427,7 +560,7 @@ impl Engine {
         let mut groups: Vec<_> = groups.into_iter().collect();
         groups.sort_by(|(one, _), (other, _)| one.cmp(other));
         let mut tasks = alone;
-        for ((needs, _), builds) in groups {
+        for ((needs, ..), builds) in groups {
             let times: Vec<Duration> = builds.iter().map(|(_, time)| *time).collect();
             let threads = needs.threads.max(1) as usize;
             let slots = slots.map(|slots| (slots / threads).max(1));
@@ -452,6 +585,7 @@ impl Engine {
             }
             for SaidLine { build, said } in task.listener.news() {
                 happened = true;
+                task.begun.get_or_insert_with(Instant::now);
                 let Some(out) = task.builds.get_mut(build) else {
                     continue;
                 };
@@ -474,8 +608,8 @@ impl Engine {
                     (None, Some((_, kept))) => kept.push(said),
                     (None, None) => {}
                 }
-                if ends {
-                    out.ticket = None;
+                if ends && let Some(ticket) = out.ticket.take() {
+                    self.past.told(&ticket.build);
                 }
             }
         }
@@ -511,6 +645,7 @@ impl Engine {
             task.sight = Some(sight.clone());
         }
         self.hear();
+        let mut over = Vec::new();
         for task in &mut self.out {
             if task.gone.is_none_or(|gone| gone.elapsed() < SETTLE) {
                 continue;
@@ -525,6 +660,11 @@ impl Engine {
                     ticket.tell(News::Ended(TicketEnd::Lost(how.clone())));
                 }
             }
+            over.push(task.id.clone());
+        }
+        if !over.is_empty() {
+            // The executor may hold one that it could not start.
+            let _ = self.executor.cancel(&over);
         }
         self.out
             .retain(|task| task.is_awaited() || task.may_be_joined());
@@ -541,6 +681,8 @@ impl OutTask {
             builds,
             sight: None,
             gone: None,
+            expected: None,
+            begun: None,
             is_own,
             is_asked_to_stop: false,
         }

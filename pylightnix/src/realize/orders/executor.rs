@@ -6,6 +6,8 @@ use std::fmt;
 use std::path::PathBuf;
 use std::time::Duration;
 
+use serde::Serialize;
+
 use crate::Result;
 
 /// Carries out the tasks of a run on other machines, or in another way that leaves the program: see
@@ -174,6 +176,8 @@ pub struct Batch {
     pub needs: Needs,
     /// How long the longest of them may take at most, if all its stages have time limits.
     pub time: Option<Duration>,
+    /// How long the longest of them is expected to take, if that is known for each and none took longer before.
+    pub expected: Option<Duration>,
     /// The name of the program, for lists that people look at.
     pub name: String,
     /// What identifies the store, the run and the batch: see [`Executor::adopt`].
@@ -181,7 +185,7 @@ pub struct Batch {
 }
 
 /// The name of a task, given by its executor.
-#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize)]
 pub struct TaskId(String);
 
 impl TaskId {

@@ -2,11 +2,12 @@
 //!
 //! The run takes it as a hint: what is made, the store says.
 
-use std::fs::{File, OpenOptions};
+use std::fs::{self, File, OpenOptions};
 use std::io::{self, Read as _, Seek as _, SeekFrom, Write as _};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
+use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
 use crate::config::RRefId;
@@ -92,6 +93,12 @@ pub(in crate::realize) struct Listener {
 }
 
 impl Listener {
+    /// Returns when the task began to speak, if the file system records creation times.
+    pub(in crate::realize) fn begun(order: &Path) -> Option<Timestamp> {
+        let said = fs::metadata(path_of(order)).ok()?;
+        Timestamp::try_from(said.created().ok()?).ok()
+    }
+
     pub(in crate::realize) fn of(order: &Path) -> Self {
         Listener {
             path: path_of(order),

@@ -9,12 +9,14 @@ use std::fs;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::mpsc::channel;
 use std::thread::{self, sleep};
 use std::time::{Duration, Instant};
 
 use super::executor::ORDERS;
-use super::order::{ANSWERS, OrderedBuild, TaskOrder, is_asked_to_stop};
+use super::order::{ANSWERS, OrderHere, OrderedBuild, TaskOrder, is_asked_to_stop};
 use super::said::{Said, SayTo};
+use super::watch::BuildWatch;
 use crate::lens::Chosen;
 use crate::plan::{AnyDRef, PlanGraph};
 use crate::realize::decide::arguments;
@@ -22,6 +24,7 @@ use crate::realize::decide::context::context_of;
 use crate::realize::decide::decision::{CandidateSource, DecisionInput};
 use crate::realize::execute::Work as _;
 use crate::realize::execute::configs::ConfigChecks;
+use crate::realize::failure::errors::task_cancelled;
 use crate::realize::failure::panics::caught;
 use crate::realize::lookup::recalled::Recalled;
 use crate::realize::options::Realize;
@@ -124,60 +127,72 @@ impl OrderTask {
             .map(|build| build.terms.place(&graph))
             .collect();
         let places = places?;
-        let current = Arc::new(AtomicUsize::new(0));
-        let options = self.configured(options, &current)?;
+        let here = OrderHere::new(&self.path);
+        let current = here.build.clone();
+        let options = self.configured(options, here)?;
         let configs = ConfigChecks::default();
-        let watchdog = Arc::<Watchdog>::default();
-        let mut status = 0;
+        let watch = BuildWatch::new(self.path.clone(), options.retry.grace);
+        let work = Work {
+            options: &options,
+            graph: &graph,
+            configs: &configs,
+        };
         thread::scope(|scope| {
-            let watch = || watchdog.keep(options.retry.grace, |_| {}, |_| {});
-            // Without it, time limits do not hold: then the executor's own limit does.
-            let _ = thread::Builder::new().spawn_scoped(scope, watch);
-            for (number, (build, at)) in self.order.builds.iter().zip(places).enumerate() {
-                if is_asked_to_stop(&self.path) {
-                    break;
+            let (going, end) = channel();
+            // Without it, a build that is cancelled goes on, and nobody waits for it.
+            let _ = thread::Builder::new().spawn_scoped(scope, || {
+                let end = end;
+                watch.keep(&end);
+            });
+            let status = self.build_each(&work, &watch, &places, &current);
+            drop(going);
+            Ok(status)
+        })
+    }
+
+    /// Makes the builds one after the other, and returns the exit status.
+    fn build_each(
+        &self,
+        work: &Work<'_, '_>,
+        watch: &BuildWatch,
+        places: &[usize],
+        current: &AtomicUsize,
+    ) -> i32 {
+        for (number, (build, at)) in self.order.builds.iter().zip(places).enumerate() {
+            if is_asked_to_stop(&self.path) {
+                break;
+            }
+            if watch.is_cancelled(number) {
+                let error = task_cancelled(work.graph.titled(&build.terms.dref));
+                self.say.say(number, Said::Failed(WireError::new(&error)));
+                continue;
+            }
+            current.store(number, Ordering::Relaxed);
+            let made = watch.during(number, |watchdog| work.build(build, *at, watchdog));
+            match made {
+                Ok(()) => self.say.say(number, Said::Made),
+                Err(Failure::NotVisible) => return AGAIN,
+                Err(Failure::Plan(error)) => {
+                    self.refuse(&error);
+                    return 1;
                 }
-                current.store(number, Ordering::Relaxed);
-                let work = Work {
-                    options: &options,
-                    graph: &graph,
-                    configs: &configs,
-                    watchdog: &watchdog,
-                };
-                match work.build(build, at) {
-                    Ok(()) => self.say.say(number, Said::Made),
-                    Err(Failure::NotVisible) => {
-                        status = AGAIN;
-                        break;
-                    }
-                    Err(Failure::Plan(error)) => {
-                        self.refuse(&error);
-                        status = 1;
-                        break;
-                    }
-                    Err(Failure::Stage(error)) => {
-                        self.say.say(number, Said::Failed(WireError::new(&error)));
-                    }
+                Err(Failure::Stage(error)) => {
+                    self.say.say(number, Said::Failed(WireError::new(&error)));
                 }
             }
-            watchdog.close();
-        });
-        Ok(status)
+        }
+        0
     }
 
     /// Sets the options that the order tells, and has events told to the run.
-    fn configured<'a>(
-        &self,
-        options: Realize<'a>,
-        current: &Arc<AtomicUsize>,
-    ) -> Result<Realize<'a>> {
+    fn configured<'a>(&self, options: Realize<'a>, here: OrderHere) -> Result<Realize<'a>> {
         let processes = Processes::new();
         let answered = Answered::of_json(&self.answers).map_err(|error| {
             Error::new(ErrorKind::Plan, "the answers of the run cannot be read").because(error)
         })?;
         options.sandboxes.answered_so_far(answered.clone());
         processes.answered_so_far(answered);
-        let (say, current) = (self.say.clone(), current.clone());
+        let (say, current) = (self.say.clone(), here.build.clone());
         let told = move |event: &Event<'_>| {
             if let Some(said) = said_of(event) {
                 say.say(current.load(Ordering::Relaxed), said);
@@ -190,7 +205,9 @@ impl OrderTask {
             .grace(common.grace)
             .observer(told);
         options.origin = Some(common.origin.clone());
+        options.order = Some(here);
         options.all_sealed = common.all_sealed;
+        options.only_sealed = common.only_sealed;
         // The executor was told what the stages need.
         options.limits_memory = false;
         options.retry.timeout = Some(Duration::MAX);
@@ -215,7 +232,6 @@ struct Work<'w, 'a> {
     options: &'w Realize<'a>,
     graph: &'w PlanGraph,
     configs: &'w ConfigChecks,
-    watchdog: &'w Arc<Watchdog>,
 }
 
 /// Why a build was not made.
@@ -235,7 +251,12 @@ impl From<Error> for Failure {
 
 impl Work<'_, '_> {
     /// Makes the runs that are not there, under the build lock.
-    fn build(&self, build: &OrderedBuild, at: usize) -> Result<(), Failure> {
+    fn build(
+        &self,
+        build: &OrderedBuild,
+        at: usize,
+        watchdog: &Arc<Watchdog>,
+    ) -> Result<(), Failure> {
         let (options, graph) = (self.options, self.graph);
         let store = &options.store;
         let stage = graph.dref(at);
@@ -266,7 +287,7 @@ impl Work<'_, '_> {
         let runs = BuildRuns::new(options, graph, at, &input, missing, build.due.of);
         let units = UnitPool::new(&options.resources.units);
         let choices = build.choices.clone();
-        let runs = runs.of_run(&Arc::default(), self.watchdog, &units, &None, choices);
+        let runs = runs.of_run(&Arc::default(), watchdog, &units, &None, choices);
         runs.make(&|| false);
         for run in runs.take_ended() {
             run.map_err(|error| match error.kind() {

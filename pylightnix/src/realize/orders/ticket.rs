@@ -5,6 +5,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Condvar, Mutex, PoisonError};
 use std::time::Duration;
 
+use super::counts::TaskCounts;
 use super::executor::Needs;
 use super::order::OrderedBuild;
 use super::said::Said;
@@ -14,6 +15,8 @@ use crate::Error;
 pub(in crate::realize) enum News {
     /// The task says this of the build.
     Said(Said),
+    /// The tasks of the run changed: one thread tells it for all.
+    Tasks(TaskCounts),
     /// No further report of the build comes.
     Ended(TicketEnd),
 }
@@ -26,6 +29,8 @@ pub(in crate::realize) enum TicketEnd {
     Refused(Error),
     /// The run stops, and the build was not begun.
     Withdrawn,
+    /// Somebody cancelled the build.
+    Cancelled,
 }
 
 /// A build, with what its thread is to be told.
@@ -36,6 +41,8 @@ pub(in crate::realize) struct Ticket {
     pub(in crate::realize) place: usize,
     /// Whether it has a task of its own: one that it shared before vanished while it was being made.
     pub(in crate::realize) is_alone: bool,
+    /// Whether a task that should make it was lost before.
+    pub(in crate::realize) was_lost: bool,
     /// How long one run of the derivation usually takes, if it was built before.
     pub(in crate::realize) usual: Option<Duration>,
     news: Mutex<VecDeque<News>>,
@@ -48,14 +55,14 @@ impl Ticket {
         build: OrderedBuild,
         needs: Needs,
         place: usize,
-        is_alone: bool,
         usual: Option<Duration>,
     ) -> Self {
         Ticket {
             build,
             needs,
             place,
-            is_alone,
+            is_alone: false,
+            was_lost: false,
             usual,
             news: Mutex::default(),
             ring: Condvar::new(),

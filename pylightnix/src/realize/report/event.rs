@@ -72,6 +72,19 @@ pub enum Event<'a> {
         /// The derivation.
         dref: &'a DRefId,
     },
+    /// How many tasks the run waits for, if its stages run as tasks of an [`Executor`](crate::realize::Executor). Sent when that
+    /// changes, as far as the executor says it.
+    #[non_exhaustive]
+    Tasks {
+        /// The number of tasks that wait.
+        queued: usize,
+        /// Why they wait, each reason once.
+        reasons: &'a [&'a str],
+        /// The number of tasks that run.
+        running: usize,
+        /// The machines where they run, each once.
+        hosts: &'a [&'a str],
+    },
     /// A run of a stage begins.
     #[non_exhaustive]
     Started {

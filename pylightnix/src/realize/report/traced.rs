@@ -23,6 +23,12 @@ pub(in crate::realize) fn say(event: &Event<'_>) {
         Event::Waiting { dref } => {
             info!(target: RUN, %dref, "another process or thread builds the same stage");
         }
+        Event::Tasks {
+            queued,
+            reasons,
+            running,
+            hosts,
+        } => debug!(target: RUN, queued, ?reasons, running, ?hosts, "tasks of the run"),
         Event::Started { dref, index } => debug!(target: RUN, %dref, index, "a stage starts"),
         Event::Attempt { dref, index, log } => {
             debug!(target: RUN, %dref, index, log = %log.display(), "its log");

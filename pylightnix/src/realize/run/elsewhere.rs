@@ -8,8 +8,9 @@ use super::counters::count;
 use super::state::RunState;
 use crate::realize::decide::context::recorded_choices;
 use crate::realize::decide::decision::{CandidateSource, Decision, DecisionInput};
-use crate::realize::failure::errors::matcher_refused;
+use crate::realize::failure::errors::{matcher_refused, task_cancelled};
 use crate::realize::options::ReusePolicy;
+use crate::realize::orders::counts::TaskCounts;
 use crate::realize::orders::dispatch::{Dispatcher, RunInput};
 use crate::realize::orders::executor::Needs;
 use crate::realize::orders::order::{OrderedBuild, OrderedBy};
@@ -19,6 +20,7 @@ use crate::realize::processes::terms::StageTerms;
 use crate::realize::report::event::Event;
 use crate::realize::report::taken::Taken;
 use crate::realize::{decide::runs::DueRuns, options::Realize};
+use crate::store::note_told;
 use crate::{Error, ErrorKind, Result};
 
 /// How often a build is asked for whose task was lost.
@@ -66,7 +68,9 @@ pub(in crate::realize) fn build_elsewhere(
         run.notify(&Event::Queued { dref });
         let order = ordered(run, at, input, &due);
         let needs = needs(input);
-        let ticket = Ticket::new(order, needs, at, is_alone, usual);
+        let mut ticket = Ticket::new(order, needs, at, usual);
+        ticket.is_alone = is_alone;
+        ticket.was_lost = time > 1;
         let ticket = dispatcher.order(|| run_input(run.options), ticket)?;
         match wait(run, input, dispatcher, &ticket)? {
             TicketOutcome::Made => {}
@@ -132,9 +136,11 @@ fn wait(
                 return Err(error.into_ours());
             }
             News::Said(said) => tell(run, input, said),
+            News::Tasks(counts) => tell_tasks(run, &counts),
             News::Ended(TicketEnd::Lost(how)) => return Ok(TicketOutcome::Lost(how)),
             News::Ended(TicketEnd::Refused(error)) => return Err(error),
             News::Ended(TicketEnd::Withdrawn) => return Ok(TicketOutcome::Withdrawn),
+            News::Ended(TicketEnd::Cancelled) => return Err(task_cancelled(input.titled())),
         }
     }
 }
@@ -197,6 +203,9 @@ fn tell(run: &RunState<'_>, input: &DecisionInput<'_>, said: Said) {
         }),
         Said::RunFailed { index, error } => {
             let error = error.into_ours();
+            if let Some(kept) = error.path() {
+                note_told(kept);
+            }
             run.notify(&Event::RunFailed {
                 dref,
                 index,
@@ -206,6 +215,18 @@ fn tell(run: &RunState<'_>, input: &DecisionInput<'_>, said: Said) {
         }
         Said::Made | Said::Failed(_) | Said::Refused(_) => {}
     }
+}
+
+/// Tells observers how many tasks wait and run.
+fn tell_tasks(run: &RunState<'_>, counts: &TaskCounts) {
+    let reasons: Vec<&str> = counts.reasons.iter().map(String::as_str).collect();
+    let hosts: Vec<&str> = counts.hosts.iter().map(String::as_str).collect();
+    run.notify(&Event::Tasks {
+        queued: counts.queued,
+        reasons: &reasons,
+        running: counts.running,
+        hosts: &hosts,
+    });
 }
 
 fn ordered(
@@ -238,12 +259,10 @@ fn run_input(options: &Realize<'_>) -> RunInput {
     let retry = &options.retry;
     RunInput {
         store: options.store.clone(),
-        common: OrderedBy::this(
-            &options.store,
-            retry.wait,
-            retry.grace,
-            options.all_sealed || options.only_sealed,
-        ),
+        common: OrderedBy {
+            only_sealed: options.only_sealed,
+            ..OrderedBy::this(&options.store, retry.wait, retry.grace, options.all_sealed)
+        },
         folder: options.run_folder.clone(),
     }
 }

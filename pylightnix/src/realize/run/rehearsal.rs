@@ -30,7 +30,7 @@ pub(in crate::realize) fn rehearsed(
     let made = run.and_then(|()| draft.manifest().map_err(BoxError::from));
     Ok(match made {
         Ok(manifest) => Ok(Rehearsal { draft, manifest }),
-        Err(cause) => Err(keep_failed(draft, input.titled(), index, 1, cause)),
+        Err(cause) => Err(keep_failed(draft, input.titled(), index, 1, cause, None)),
     })
 }
 

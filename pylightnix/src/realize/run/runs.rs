@@ -23,6 +23,7 @@ use crate::realize::failure::errors::{not_begun, promises_not_kept, run_failed, 
 use crate::realize::failure::panics::caught;
 use crate::realize::failure::recorded;
 use crate::realize::options::Realize;
+use crate::realize::orders::order::OrderHere;
 use crate::realize::processes::Processes;
 use crate::realize::processes::message::{BuildOrder, BuildPlace};
 use crate::realize::processes::pool::WorkerBuild;
@@ -31,7 +32,8 @@ use crate::realize::report::event::Event;
 use crate::realize::resources::units::{HeldUnits, UnitPool};
 use crate::realize::stop::watchdog::{WatchHandle, Watchdog};
 use crate::store::{
-    BuildKind, BuildRecord, Draft, Outcome, PublishedRun, Reads, RecordedChoice, Waiters,
+    BuildKind, BuildRecord, Draft, FailedOrder, FailureRecord, Outcome, PublishedRun, Reads,
+    RecordedChoice, Waiters,
 };
 use crate::{BoxError, Error, ErrorKind, Result, units};
 
@@ -80,19 +82,29 @@ pub(in crate::realize) fn rehearse(
     end.returned?
 }
 
-/// Keeps the folder of a run that failed after its last attempt, and makes the error.
+/// Keeps the folder of a run that failed after its last attempt, and makes the error. `order` is that of a task.
 pub(in crate::realize) fn keep_failed(
     draft: Draft,
     stage: Titled<'_>,
     index: usize,
     attempts: u32,
     cause: BoxError,
+    order: Option<FailedOrder>,
 ) -> Error {
     let cause = match disk_full::is_cause(&draft, &cause) {
         true => disk_full::into_error(&draft, cause),
         false => cause,
     };
     let log = draft.log().exists();
+    let text = recorded::text(&cause, draft.out());
+    let mut record = FailureRecord::new(stage.dref().clone(), index, attempts, text);
+    let stopped = |cause: &Error| cause.kind() == ErrorKind::Cancelled;
+    // A stage that was stopped was not tried.
+    record.order = order.filter(|_| !cause.downcast_ref().is_some_and(stopped));
+    if let Some(folder) = draft.log().parent() {
+        // A disk that is full has no room for it.
+        let _ = record.write(folder);
+    }
     let kept = draft.keep_failed(stage.dref().name());
     let kept = kept.as_deref().map(|folder| (folder, log));
     run_failed(stage, index, attempts, cause, kept)
@@ -371,7 +383,8 @@ impl BuildRuns<'_> {
 
     fn failed(&self, draft: Draft, index: usize, attempts: u32, cause: BoxError) -> Error {
         let dref = &self.request.dref;
-        let error = keep_failed(draft, self.stage, index, attempts, cause);
+        let order = self.options.order.as_ref().and_then(OrderHere::told);
+        let error = keep_failed(draft, self.stage, index, attempts, cause, order);
         self.options.notify(&Event::RunFailed {
             dref,
             index,

@@ -19,6 +19,11 @@ pub(in crate::store) const OUT: &str = "out";
 /// The log of a build: beside the output while the build runs, and kept beside a failed output.
 pub(in crate::store) const LOG: &str = "log";
 
+/// What is known of a failed build, in its folder.
+pub(in crate::store) const FAILURE: &str = "failure.json";
+/// The empty file in the folder of a failed build of which a run has told.
+pub(in crate::store) const TOLD: &str = "told";
+
 /// What was run, in the folder of a run.
 pub(in crate::store) const RUN: &str = "run.json";
 /// The answers that the plan of a run was made from.
@@ -26,8 +31,15 @@ pub(in crate::store) const RUN_ANSWERS: &str = "answers.json";
 /// The events of a run.
 pub(in crate::store) const RUN_EVENTS: &str = "events.jsonl";
 
+/// The file with what the process of a run prints that has left its terminal.
+pub(in crate::store) const RUN_OUTPUT: &str = "output";
+/// The empty file by which the process of a run is asked to cancel it.
+pub(in crate::store) const RUN_CANCEL: &str = "cancel";
+
 /// The folder with the orders of a run.
 pub(crate) const RUN_ORDERS: &str = "orders";
+/// The folder with the copy of the program that tasks of a run are.
+pub(crate) const RUN_PROGRAM: &str = "bin";
 
 /// The cache folder of partial downloads.
 pub(crate) const FETCHES: &str = "fetches";

@@ -19,7 +19,9 @@ use crate::store::disk::entries::entries;
 use crate::store::disk::layout::CONFIG;
 use crate::store::disk::remove::remove_tree;
 use crate::store::known::survey::Survey;
+use crate::store::runs::Ordered;
 use crate::store::using::in_use::InUse;
+use crate::store::using::lease::Used;
 use crate::store::using::roots::Root;
 use crate::store::using::sweep::{sweep, sweep_build_locks};
 use crate::{Error, Result};
@@ -46,8 +48,9 @@ impl Gc<'_> {
     pub(super) fn preview(&mut self) -> Result<GcReport> {
         let (in_use, mut roots) = KnownRoots::read_without_locks(self.store, self.trust_locks)?;
         roots.forget(&self.let_go);
+        let ordered = self.store.ordered()?;
         let survey = Survey::of(self.store)?;
-        let looked = self.choose(in_use, roots, &survey)?;
+        let looked = self.choose(in_use, roots, &ordered, &survey)?;
         let gone: HashSet<usize> = looked.order.iter().copied().collect();
         let mut report = looked.report();
         report.derivations = (survey.drefs.iter())
@@ -67,6 +70,7 @@ impl Gc<'_> {
         report.failed = looked.failed.into_iter().map(|(path, _)| path).collect();
         report.downloads = looked.downloads.into_iter().map(|(path, _)| path).collect();
         report.runs = self.store.old_runs()?;
+        report.abandoned = ordered.abandoned;
         Ok(report)
     }
 
@@ -78,8 +82,9 @@ impl Gc<'_> {
         // Leases are read before the survey: a process that is dead by now publishes nothing more.
         let (in_use, mut roots) = KnownRoots::read(store, self.trust_locks)?;
         roots.forget(&self.let_go);
+        let ordered = store.ordered()?;
         let survey = Survey::of(store)?;
-        let mut looked = self.choose(in_use, roots, &survey)?;
+        let mut looked = self.choose(in_use, roots, &ordered, &survey)?;
 
         let chosen = looked.report();
         (self.observer)(&GcEvent::Chosen {
@@ -90,6 +95,7 @@ impl Gc<'_> {
         let mut trash = Trash::new(layout);
         let mut report = GcReport {
             elsewhere: looked.in_use.elsewhere,
+            abandoned: ordered.abandoned,
             ..GcReport::default()
         };
         if looked.has_something(store) {
@@ -156,12 +162,19 @@ impl Gc<'_> {
 
     fn choose<'a>(
         &self,
-        in_use: InUse,
+        mut in_use: InUse,
         roots: KnownRoots,
+        ordered: &Ordered,
         survey: &'a Survey,
     ) -> Result<MarkPhase<'a>> {
         let mut kept = KeptRealizations::nothing(survey);
+        // Tasks of runs without a process have no lease before they begin.
+        let named = ordered.drefs.iter().cloned();
+        in_use.all.extend(named.map(Used::Derivation));
         kept.keep_used(&in_use.all)?;
+        for rref in &ordered.rrefs {
+            kept.keep_rref(rref)?;
+        }
         for root in roots.all.iter().filter(|root| root.counts) {
             kept.keep_rref(&root.rref)?;
         }

@@ -48,7 +48,9 @@ pub struct Gc<'a> {
 impl Store {
     /// Removes everything that is not reachable from roots ([`add_root`](Self::add_root), [`link`](Self::link)) or from what
     /// living processes use, including this process: what they realized, looked at, or named by
-    /// [`Plumbing::use_derivations`](crate::store::Plumbing::use_derivations). Also removes derivations without realizations, code
+    /// [`Plumbing::use_derivations`](crate::store::Plumbing::use_derivations). What the orders of a run name whose stages are tasks of an
+    /// executor is kept until the run has ended, or was abandoned: if its process is gone and nothing was heard of its tasks for 14
+    /// days. Also removes derivations without realizations, code
     /// texts that no build record names, the folders of failed builds, partial downloads that were not written to for a day, and
     /// the temporary files of dead processes.
     ///

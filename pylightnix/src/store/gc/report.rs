@@ -74,6 +74,10 @@ pub struct GcReport {
     pub downloads: Vec<PathBuf>,
     /// The folders of older runs.
     pub runs: Vec<PathBuf>,
+    /// The folders of runs that were given up: their process is gone, and nothing was heard of their tasks for 14 days. They keep
+    /// nothing any more.
+    #[serde(rename = "abandoned_runs")]
+    pub abandoned: Vec<PathBuf>,
     /// Roots whose links are missing or point elsewhere.
     #[serde(serialize_with = "names")]
     pub ended_roots: Vec<Root>,
@@ -142,6 +146,9 @@ impl fmt::Display for GcReport {
             }
             for part in &self.downloads {
                 writeln!(f, "{}", part.display())?;
+            }
+            for run in &self.abandoned {
+                writeln!(f, "abandoned run {}", run.display())?;
             }
             for root in &self.ended_roots {
                 if let Some(link) = &root.link {

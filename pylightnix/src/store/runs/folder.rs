@@ -2,15 +2,17 @@
 
 use jiff::{SignedDuration, Timestamp};
 use std::cmp::Reverse;
-use std::fs::File;
-use std::io;
+use std::fs::{self, File};
+use std::io::{self, Read as _, Seek as _, SeekFrom};
 use std::path::{Path, PathBuf};
 use uuid::Uuid;
 
 use super::RunRecord;
 use crate::store::Store;
 use crate::store::disk::entries::entries;
-use crate::store::disk::layout::{RUN, RUN_ANSWERS, RUN_EVENTS, RUN_ORDERS};
+use crate::store::disk::layout::{
+    RUN, RUN_ANSWERS, RUN_CANCEL, RUN_EVENTS, RUN_ORDERS, RUN_OUTPUT, RUN_PROGRAM,
+};
 use crate::store::disk::regular;
 use crate::store::using::flock::{TryLock, attempt};
 use crate::{Error, ErrorKind, Result};
@@ -18,7 +20,7 @@ use crate::{Error, ErrorKind, Result};
 /// The number of runs that garbage collection keeps.
 const KEPT: usize = 50;
 
-/// How long the orders of a run that was killed stay: its tasks may still wait in a queue.
+/// How long a run that was killed keeps what its orders name, if nothing is heard of it: its tasks may still wait in a queue.
 const ABANDONED: SignedDuration = SignedDuration::from_hours(14 * 24);
 
 /// The folder of a run.
@@ -109,15 +111,55 @@ impl Store {
 }
 
 impl RunFolder {
-    /// Returns whether tasks of the run may wait somewhere for their orders.
-    fn may_have_tasks(&self) -> bool {
-        if !self.path.join(RUN_ORDERS).exists() {
-            return false;
-        }
-        let begun = self.id.get_timestamp().map(|time| time.to_unix().0);
-        let begun = begun.and_then(|seconds| i64::try_from(seconds).ok());
-        let begun = begun.and_then(|seconds| Timestamp::from_second(seconds).ok());
-        begun.is_some_and(|begun| Timestamp::now().duration_since(begun) < ABANDONED)
+    /// Returns whether tasks of the run may wait for their orders, or a process may go on with it.
+    pub(in crate::store) fn may_have_tasks(&self) -> bool {
+        self.has_orders()
+            && self
+                .last_sign()
+                .is_some_and(|sign| Timestamp::now().duration_since(sign) < ABANDONED)
+    }
+
+    /// Returns whether the run has ordered builds from tasks.
+    pub fn has_orders(&self) -> bool {
+        self.path.join(RUN_ORDERS).exists()
+    }
+
+    /// Returns the last time when the process of the run or one of its tasks wrote something.
+    fn last_sign(&self) -> Option<Timestamp> {
+        let listed = |folder: PathBuf| {
+            let entries = fs::read_dir(folder).into_iter().flatten();
+            entries.flatten().map(|entry| entry.path())
+        };
+        let files = listed(self.path.join(RUN_ORDERS)).flat_map(listed);
+        let files = files.chain([self.path.join(RUN_EVENTS)]);
+        let times = files.filter_map(|file| fs::symlink_metadata(file).ok()?.modified().ok());
+        times.max().and_then(|time| Timestamp::try_from(time).ok())
+    }
+
+    /// Returns the path of a file of the run with what its process prints, if it has left its terminal.
+    pub fn output(&self) -> PathBuf {
+        self.path.join(RUN_OUTPUT)
+    }
+
+    /// Returns the copy of the program that the tasks of the run are, if there are any.
+    pub fn program(&self) -> Option<PathBuf> {
+        let bin = fs::read_dir(self.path.join(RUN_PROGRAM)).ok()?;
+        let mut files = bin.flatten().map(|entry| entry.path());
+        files.find(|path| path.is_file())
+    }
+
+    /// Asks the process of the run, on whatever machine it is, to cancel it.
+    ///
+    /// # Errors
+    /// Fails if a system call fails.
+    pub fn ask_to_cancel(&self) -> Result<()> {
+        let path = self.path.join(RUN_CANCEL);
+        fs::write(&path, b"").map_err(|error| Error::io("write", &path, error))
+    }
+
+    /// Returns whether somebody asked to cancel the run.
+    pub fn is_asked_to_cancel(&self) -> bool {
+        self.path.join(RUN_CANCEL).exists()
     }
 
     /// Returns the identifier, a UUIDv7.
@@ -163,6 +205,41 @@ impl RunFolder {
         Ok(whole_lines(&bytes).filter_map(event_of).collect())
     }
 
+    /// Returns the events from this position in their file on, and the position behind them: that of the first is 0.
+    ///
+    /// # Errors
+    /// Fails if they cannot be read.
+    pub fn events_from(&self, position: u64) -> Result<(Vec<serde_json::Value>, u64)> {
+        let path = self.path.join(RUN_EVENTS);
+        let read = || -> io::Result<Vec<u8>> {
+            let (mut file, length) = regular::open_regular(&path)?;
+            let mut bytes = Vec::new();
+            if length > position {
+                file.seek(SeekFrom::Start(position))?;
+                file.read_to_end(&mut bytes)?;
+            }
+            Ok(bytes)
+        };
+        let bytes = read().map_err(|error| Error::io("read", &path, error))?;
+        let whole: usize = whole_lines(&bytes).map(<[u8]>::len).sum();
+        let events = whole_lines(&bytes).filter_map(event_of).collect();
+        Ok((events, position + whole as u64))
+    }
+
+    /// Returns whether the last event says that the run has ended.
+    pub(in crate::store) fn has_ended(&self) -> Result<bool> {
+        // There may be very many.
+        let bytes = self.event_bytes()?;
+        let last = whole_lines(&bytes).rev().find_map(event_of);
+        Ok(last.is_some_and(|event| event["event"] == "ended"))
+    }
+
+    /// Returns whether the last line of the events lacks its end.
+    pub(in crate::store) fn ends_within_a_line(&self) -> Result<bool> {
+        let bytes = self.event_bytes()?;
+        Ok(bytes.last().is_some_and(|byte| *byte != b'\n'))
+    }
+
     fn event_bytes(&self) -> Result<Vec<u8>> {
         let path = self.path.join(RUN_EVENTS);
         regular::read(&path).map_err(|error| Error::io("read", &path, error))
@@ -186,10 +263,7 @@ impl RunFolder {
             return Ok(RunStanding::Running);
         }
         drop(file);
-        // The last event tells; there may be very many.
-        let bytes = self.event_bytes()?;
-        let last = whole_lines(&bytes).rev().find_map(event_of);
-        Ok(match last.is_some_and(|event| event["event"] == "ended") {
+        Ok(match self.has_ended()? {
             true => RunStanding::Ended,
             false if lock == TryLock::Unknown => RunStanding::Unknown,
             false => RunStanding::Killed,

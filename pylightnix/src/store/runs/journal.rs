@@ -5,15 +5,21 @@ use serde::{Deserialize, Serialize};
 use std::fs::{self, File, OpenOptions};
 use std::io::Write as _;
 use std::path::{Path, PathBuf};
+use std::thread::sleep;
+use std::time::{Duration, Instant};
 use uuid::Uuid;
 
+use super::RunFolder;
 use crate::store::Store;
 use crate::store::disk::durable::Durability;
-use crate::store::disk::layout::{RUN, RUN_ANSWERS, RUN_EVENTS};
+use crate::store::disk::layout::{RUN, RUN_ANSWERS, RUN_CANCEL, RUN_EVENTS};
 use crate::store::disk::remove::remove_tree;
 use crate::store::object::build_record::{BuildKind, BuildRecord, as_text};
-use crate::store::using::flock::attempt;
+use crate::store::using::flock::{TryLock, attempt};
 use crate::{Error, ErrorKind, Result};
+
+/// How long a process waits for the one that drove its run before.
+const PATIENCE: Duration = Duration::from_secs(10);
 
 /// What was run: the content of `run.json`. Unknown keys, which newer versions may add, are ignored.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -115,14 +121,73 @@ impl Store {
     }
 }
 
+impl Store {
+    /// Goes on with a run whose process is gone, as this process. Waits a moment for one that is about to end.
+    ///
+    /// ```
+    /// # use pylightnix::store::{RunRecord, RunStanding, Store};
+    /// # let folder = tempfile::tempdir()?;
+    /// # let store = Store::open(folder.path().join("store"))?;
+    /// drop(store.begin_run(&RunRecord::now("experiment", []), "{}")?); // its process was killed
+    /// let run = store.run_named("-1")?;
+    /// let journal = store.resume_run(&run)?;
+    /// assert_eq!(run.standing()?, RunStanding::Running);
+    /// # drop(journal);
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    ///
+    /// # Errors
+    /// Fails if a process drives the run, if it has ended, or if a system call fails.
+    pub fn resume_run(&self, run: &RunFolder) -> Result<RunJournal> {
+        let folder = run.path().to_owned();
+        let path = folder.join(RUN_EVENTS);
+        let opened = OpenOptions::new().read(true).append(true).open(&path);
+        let events = opened.map_err(|error| Error::io("open", &path, error))?;
+        let begun = Instant::now();
+        while attempt(&events, &path)? == TryLock::Held {
+            if begun.elapsed() > PATIENCE {
+                let message = format!("run {} goes on already", run.id());
+                return Err(Error::new(ErrorKind::Store, message).at(&folder));
+            }
+            sleep(Duration::from_millis(50));
+        }
+        if run.has_ended()? {
+            let message = format!("run {} has ended", run.id());
+            return Err(Error::new(ErrorKind::Store, message).at(&folder));
+        }
+        let here = RunRecord::now("", []);
+        let record = RunRecord {
+            host: here.host,
+            user: here.user,
+            process: here.process,
+            ..run.record()?
+        };
+        let draft = folder.join(format!("{RUN}.new"));
+        Durability::None.replace_file(&draft, &folder.join(RUN), &as_json(&record)?)?;
+        let journal = RunJournal {
+            id: run.id(),
+            folder,
+            events,
+        };
+        // A process that was killed may have left a line without an end.
+        if run.ends_within_a_line()? {
+            journal.append(b"\n")?;
+        }
+        Ok(journal)
+    }
+}
+
+fn as_json(record: &RunRecord) -> Result<Vec<u8>> {
+    serde_json::to_vec_pretty(record).map_err(|error| {
+        let message = "what is run cannot be written as JSON";
+        Error::new(ErrorKind::Store, message).because(error)
+    })
+}
+
 /// Makes the folder of a run, and returns the file of its events, locked.
 fn begin(folder: &Path, record: &RunRecord, answers: &str) -> Result<File> {
     make_folder(folder)?;
-    let text = serde_json::to_vec_pretty(record).map_err(|error| {
-        let message = "what is run cannot be written as JSON";
-        Error::new(ErrorKind::Store, message).because(error)
-    })?;
-    Durability::None.write_new(&folder.join(RUN), &text)?;
+    Durability::None.write_new(&folder.join(RUN), &as_json(record)?)?;
     Durability::None.write_new(&folder.join(RUN_ANSWERS), answers.as_bytes())?;
     let path = folder.join(RUN_EVENTS);
     let opened = OpenOptions::new().append(true).create_new(true).open(&path);
@@ -146,14 +211,22 @@ impl RunJournal {
         &self.folder
     }
 
+    /// Returns whether somebody asked to cancel the run.
+    pub fn is_asked_to_cancel(&self) -> bool {
+        self.folder.join(RUN_CANCEL).exists()
+    }
+
     /// Appends an event: JSON in one line, without a newline, in a single write.
     ///
     /// # Errors
     /// Fails if a system call fails.
     pub fn event(&self, line: &str) -> Result<()> {
-        let line = format!("{line}\n");
+        self.append(format!("{line}\n").as_bytes())
+    }
+
+    fn append(&self, bytes: &[u8]) -> Result<()> {
         (&self.events)
-            .write_all(line.as_bytes())
+            .write_all(bytes)
             .map_err(|error| Error::io("write", &self.folder.join(RUN_EVENTS), error))
     }
 

@@ -6,6 +6,8 @@
 
 mod folder;
 mod journal;
+mod ordered;
 
 pub use folder::{RunFolder, RunStanding};
 pub use journal::{RunJournal, RunRecord};
+pub(in crate::store) use ordered::Ordered;

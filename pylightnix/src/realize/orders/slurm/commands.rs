@@ -82,23 +82,37 @@ pub(super) fn processors(partition: Option<&str>) -> Result<Option<usize>> {
 
 /// Submits an array of this many jobs.
 pub(super) fn submit(options: &[OsString], jobs: usize) -> Result<Submission> {
-    let said = match run("sbatch", options)? {
-        Ok(said) => said,
+    match run("sbatch", options)? {
+        Ok(said) => {
+            let job = job_in(&said);
+            let id = |index| TaskId::new(format!("{job}_{index}"));
+            Ok(Submission::Tasks((0..jobs).map(id).collect()))
+        }
         Err(refused) if LATER.iter().any(|words| refused.contains(words)) => {
-            return Ok(Submission::Later(refused));
+            Ok(Submission::Later(refused))
         }
-        Err(refused) => {
-            return Err(Error::new(
-                ErrorKind::Resources,
-                format!("Slurm does not take the job: {refused}"),
-            )
-            .with_help("what the site wants beside, such as an account, goes into `site.toml`"));
-        }
-    };
+        Err(refused) => Err(not_taken(&refused)),
+    }
+}
+
+/// Submits a single job.
+pub(super) fn submit_one(options: &[OsString]) -> Result<TaskId> {
+    let said = run("sbatch", options)?.map_err(|refused| not_taken(&refused))?;
+    Ok(TaskId::new(job_in(&said)))
+}
+
+/// Returns the job in what `sbatch` prints.
+fn job_in(said: &str) -> &str {
     // With several clusters, `;` and the name of one follows.
-    let job = said.trim().split(';').next().unwrap_or_default();
-    let id = |index| TaskId::new(format!("{job}_{index}"));
-    Ok(Submission::Tasks((0..jobs).map(id).collect()))
+    said.trim().split(';').next().unwrap_or_default()
+}
+
+fn not_taken(refused: &str) -> Error {
+    Error::new(
+        ErrorKind::Resources,
+        format!("Slurm does not take the job: {refused}"),
+    )
+    .with_help("what the site wants beside, such as an account, goes into `site.toml`")
 }
 
 /// Lists the jobs of this user, each job of an array on a line of its own.
@@ -120,15 +134,13 @@ pub(super) fn look(tasks: &[TaskId]) -> Result<Vec<Sight>> {
         }
     }
     // Slurm holds them for ever, and they are submitted again.
-    let is_held = |task: &&TaskId| {
+    let is_held = |task: &TaskId| {
         let job = jobs.get(task.as_str());
         job.is_some_and(|(state, why)| is_queued(state) && why.contains(HELD))
     };
-    let held: Vec<TaskId> = tasks.iter().filter(is_held).cloned().collect();
-    cancel(&held)?;
     let mut asked = 0;
     let sight = |task: &TaskId| match jobs.get(task.as_str()) {
-        Some(_) if held.contains(task) => Sight::Gone(HELD.to_owned()),
+        Some(_) if is_held(task) => Sight::Gone(HELD.to_owned()),
         Some((state, why)) if is_queued(state) => {
             Sight::Queued(why.trim_matches(['(', ')']).to_owned())
         }

@@ -6,12 +6,14 @@ mod commands;
 mod script;
 mod site;
 
+use std::ffi::OsString;
 use std::fs;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::OnceLock;
 use std::time::Duration;
 
 use super::executor::{Adopted, Batch, Executor, Room, Sight, Submission, TaskId};
+use crate::store::RunFolder;
 use crate::{Error, Result};
 use site::Site;
 
@@ -22,7 +24,8 @@ use site::Site;
 /// need the same are submitted as one array, and short ones share tasks. What the site wants beside, such as an account, is in a file,
 /// `site.toml`: its table `[slurm]` may have the texts `account`, `qos`, `partition`, `constraint` and `reservation`, the lists `extra`
 /// (options of `sbatch`) and `setup` (lines of shell before the program, such as `module load cuda`), and a table `gres` with the name
-/// that each resource has in Slurm. The file is the first there is of `$PYLIGHTNIX_SITE`, `pylightnix/site.toml` in
+/// that each resource has in Slurm. With `guess_time = true`, tasks whose stages have no time limits ask for three times the time that
+/// they usually take; one that takes longer is submitted again with the time of the partition, and that is no try of a stage. The file is the first there is of `$PYLIGHTNIX_SITE`, `pylightnix/site.toml` in
 /// `$XDG_CONFIG_HOME` (`~/.config`), and `/etc/pylightnix/site.toml`.
 ///
 /// ```no_run,standalone_crate
@@ -57,6 +60,9 @@ struct Known {
     room: Room,
 }
 
+/// How many times as long as expected a task may take whose time is guessed.
+const GUESS: u32 = 3;
+
 /// How many tasks are in the queue at once, unless something else is said.
 const AT_MOST: usize = 200;
 
@@ -90,6 +96,28 @@ impl Slurm {
     pub fn pack(mut self, time: Duration) -> Self {
         self.pack = time;
         self
+    }
+
+    /// Submits a command as a job of one processor that drives a run, and prints to the [output](RunFolder::output) of the run.
+    #[doc(hidden)]
+    pub fn submit_driver(&self, run: &RunFolder, command: &[OsString]) -> Result<TaskId> {
+        let site = Site::read()?;
+        let record = run.record()?;
+        let script = run.path().join("driver.sh");
+        let text = script::of_command(command, &site);
+        fs::write(&script, text).map_err(|error| Error::io("write", &script, error))?;
+        let mut options: Vec<OsString> = ["--parsable", "--requeue", "--open-mode=append"]
+            .map(Into::into)
+            .into();
+        options.push(format!("--job-name={}", record.program).into());
+        options.push(format!("--comment=pylightnix-run:{}", run.id()).into());
+        options.push("--cpus-per-task=1".into());
+        let words = site.options(self.partition.as_deref());
+        options.extend(words.into_iter().map(OsString::from));
+        options.push(with_path("--chdir=", &record.folder));
+        options.push(with_path("--output=", &unpatterned(&run.output())));
+        options.push(script.into());
+        commands::submit_one(&options)
     }
 
     fn known(&self) -> Result<&Known> {
@@ -145,7 +173,7 @@ impl Executor for Slurm {
 }
 
 /// Returns the options of `sbatch` for a batch.
-fn options(batch: &Batch, site: &Site, partition: Option<&str>) -> Vec<std::ffi::OsString> {
+fn options(batch: &Batch, site: &Site, partition: Option<&str>) -> Vec<OsString> {
     let needs = &batch.needs;
     let mut options = vec![
         "--parsable".to_owned(),
@@ -164,24 +192,31 @@ fn options(batch: &Batch, site: &Site, partition: Option<&str>) -> Vec<std::ffi:
         let gres = gres.map(|(name, amount)| format!("{}:{amount}", site.gres_of(name)));
         options.push(format!("--gres={}", gres.collect::<Vec<_>>().join(",")));
     }
-    if let Some(time) = batch.time {
+    // One that takes longer than it was guessed is lost, and then submitted with the time of the partition.
+    let guessed = batch.expected.filter(|_| site.guess_time);
+    let guessed = guessed.map(|time| time.saturating_mul(GUESS));
+    if let Some(time) = batch.time.or(guessed) {
         // What the program needs beside its stages.
         options.push(format!("--time={}", time.as_secs().div_ceil(60) + 1));
     }
     options.extend(site.options(partition));
-    let mut options: Vec<std::ffi::OsString> = options.into_iter().map(Into::into).collect();
-    let mut path = |option: &str, path: PathBuf| {
-        let mut option = std::ffi::OsString::from(option);
-        option.push(path);
-        options.push(option);
-    };
-    path("--chdir=", batch.folder.clone());
-    // `%` begins a placeholder there.
-    path(
-        "--output=",
-        PathBuf::from(batch.place.to_string_lossy().replace('%', "%%")).join("%a.out"),
-    );
+    let mut options: Vec<OsString> = options.into_iter().map(Into::into).collect();
+    options.push(with_path("--chdir=", &batch.folder));
+    let output = unpatterned(&batch.place).join("%a.out");
+    options.push(with_path("--output=", &output));
     options
+}
+
+/// Returns an option with a path.
+fn with_path(option: &str, path: &Path) -> OsString {
+    let mut option = OsString::from(option);
+    option.push(path);
+    option
+}
+
+/// Returns a path for an option where `%` begins a placeholder.
+fn unpatterned(path: &Path) -> PathBuf {
+    PathBuf::from(path.to_string_lossy().replace('%', "%%"))
 }
 
 #[cfg(test)]
@@ -203,9 +238,27 @@ mod tests {
             orders: vec!["/s/0.json".into(), "/s/1.json".into()],
             needs,
             time: Some(Duration::from_secs(61)),
+            expected: None,
             name: "x".to_owned(),
             comment: "c".to_owned(),
         };
+        let mut batch = batch;
+        let guessed = |batch: &Batch, text: &str| {
+            let site = Site::parse(text).unwrap();
+            let options = options(batch, &site, None).into_iter();
+            let options = options.map(|option| option.into_string().unwrap());
+            options
+                .into_iter()
+                .find(|option| option.starts_with("--time="))
+        };
+        let said = batch.time.take();
+        batch.expected = Some(Duration::from_secs(50));
+        let may = "[slurm]\nguess_time = true";
+        assert_eq!(guessed(&batch, may).unwrap(), "--time=4");
+        assert_eq!(guessed(&batch, ""), None);
+        batch.expected = None;
+        assert_eq!(guessed(&batch, may), None);
+        batch.time = said;
         let text = "[slurm]\naccount = \"lab\"\nextra = [\"--nice\"]\nsetup = [\"module load cuda\"]\ngres = { gpu = \"gpu:a100\" }";
         let site = Site::parse(text).unwrap();
         let options = options(&batch, &site, Some("big"));

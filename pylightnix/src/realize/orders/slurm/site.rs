@@ -18,6 +18,8 @@ pub(super) struct Site {
     options: Vec<String>,
     /// Lines of shell before the program.
     pub(super) setup: Vec<String>,
+    /// Whether tasks without a time limit ask for as much as earlier builds make likely.
+    pub(super) guess_time: bool,
     /// What resources are called.
     gres: BTreeMap<String, String>,
 }
@@ -62,6 +64,12 @@ impl Site {
                     let text = text_of(key, value)?;
                     site.options.push(format!("--{key}={text}"));
                 }
+                "guess_time" => {
+                    let DeValue::Boolean(guess) = value else {
+                        return Err("`guess_time` has to be `true` or `false`".to_owned());
+                    };
+                    site.guess_time = *guess;
+                }
                 "extra" => site.options.extend(texts_of(key, value)?),
                 "setup" => site.setup = texts_of(key, value)?,
                 "gres" => {
@@ -77,7 +85,7 @@ impl Site {
                 _ => {
                     return Err(format!(
                         "there is no key `{key}` in `[slurm]`; the keys are account, qos, partition, constraint, reservation, extra, \
-                         setup and gres"
+                         setup, guess_time and gres"
                     ));
                 }
             }
