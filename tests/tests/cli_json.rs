@@ -140,7 +140,7 @@ fn no_key_goes() {
     journal
         .event(r#"{"event": "ended", "time": "2026-01-01T00:00:00Z"}"#)
         .unwrap();
-    for arguments in ["runs", "runs show -1"] {
+    for arguments in ["runs", "runs show -1", "tasks", "cancel"] {
         ask_store(arguments);
     }
     // A new command has to be added to this test.
@@ -148,7 +148,7 @@ fn no_key_goes() {
     let commands = help.split("Commands:").nth(1).unwrap();
     let commands = commands.split("\n\n").next().unwrap().lines();
     let names = commands.filter_map(|line| line.strip_prefix("  ")?.split(' ').next());
-    let without = ["", "cat", "completions", "man", "help"];
+    let without = ["", "attach", "cat", "completions", "man", "help"];
     for name in names.filter(|name| !without.contains(name)) {
         assert!(asked.contains(name), "`{name}` is not asked");
     }

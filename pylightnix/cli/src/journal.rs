@@ -33,8 +33,27 @@ enum Standing {
 }
 
 impl Journal {
+    /// Creates the journal of a run that begins, or goes on with what this process was started for.
+    pub(crate) fn begin(
+        store: &Store,
+        program: &str,
+        targets: &[String],
+        resumed: Option<(RunJournal, Answers)>,
+    ) -> Self {
+        let journal = Journal::new(store, program, targets);
+        if let Some((writing, answers)) = resumed {
+            let mut state = journal.state();
+            state.answers = answers;
+            state.standing = Standing::Writing(writing);
+            let RunRecord { host, process, .. } = &state.record;
+            let fields = json!({ "process": process, "host": host });
+            state.write(&object("driven", None, fields));
+        }
+        journal
+    }
+
     /// Creates the journal of a run that begins.
-    pub(crate) fn new(store: &Store, program: &str, targets: &[String]) -> Self {
+    fn new(store: &Store, program: &str, targets: &[String]) -> Self {
         Journal(Arc::new(Mutex::new(State {
             store: store.clone(),
             record: RunRecord::now(program, targets.iter().cloned()),
@@ -68,6 +87,19 @@ impl Journal {
         }
     }
 
+    /// Stops writing, so that another process can go on with the run.
+    pub(crate) fn leave(&self) {
+        self.state().standing = Standing::Lost;
+    }
+
+    /// Returns whether somebody asked to cancel the run.
+    pub(crate) fn is_asked_to_cancel(&self) -> bool {
+        match &self.state().standing {
+            Standing::Writing(journal) => journal.is_asked_to_cancel(),
+            Standing::Waiting | Standing::Lost => false,
+        }
+    }
+
     /// Keeps how the run ended.
     pub(crate) fn ended(&self, how: Result<&Report, &str>) {
         let fields = match how {
@@ -93,6 +125,12 @@ impl State {
                 return;
             }
             Event::Building { .. } | Event::Carried { .. } => self.begin(),
+            Event::Left { drefs, .. } => {
+                self.begin();
+                let drefs: Vec<_> = drefs.iter().map(ToString::to_string).collect();
+                self.write(&object("left", None, json!({ "drefs": drefs })));
+                return;
+            }
             // Frequent, and of no use later: numbers are kept with the builds.
             Event::Progress { .. }
             | Event::Recorded { .. }

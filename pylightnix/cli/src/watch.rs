@@ -60,6 +60,11 @@ impl RunProgress {
         self.progress.observer()
     }
 
+    /// Returns what ends the display from another thread.
+    pub(crate) fn ending(&self) -> impl Fn() + Send + Sync + 'static {
+        self.progress.ending()
+    }
+
     /// Ends the display of a successful run, and reports it.
     pub(crate) fn done(self, session: &Session, report: &Report) {
         self.progress.end();

@@ -1,6 +1,8 @@
 //! The commands, a file for each.
 
 mod accept;
+mod attach;
+mod cancel;
 mod cat;
 mod check;
 mod compare;
@@ -27,6 +29,7 @@ mod run;
 mod runs;
 mod show;
 mod stats;
+mod tasks;
 mod tree;
 mod why;
 
@@ -50,6 +53,9 @@ pub(crate) enum Command {
     Why(why::Why),
     Graph(graph::Graph),
     Runs(runs::Runs),
+    Attach(attach::Attach),
+    Tasks(tasks::Tasks),
+    Cancel(cancel::CancelTasks),
     Roots(roots::Roots),
     Params(params::ParamsOf),
     Link(link::Link),
@@ -105,6 +111,9 @@ impl Command {
             Command::Why(command) => command.run(session),
             Command::Graph(command) => command.run(session),
             Command::Runs(command) => command.run(session),
+            Command::Attach(command) => command.run(session),
+            Command::Tasks(command) => command.run(session),
+            Command::Cancel(command) => command.run(session),
             Command::Roots(command) => command.run(session),
             Command::Params(command) => command.run(session),
             Command::Link(command) => command.run(session),

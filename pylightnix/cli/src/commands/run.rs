@@ -4,32 +4,33 @@ use clap::builder::ValueParser;
 use clap::{ArgMatches, Args as _, FromArgMatches as _};
 use serde::Serialize;
 use std::io::Write as _;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::time::Duration;
 
 use crate::exit::{CommandError, CommandResult, Exit};
 use crate::experiment::Experiment;
 use crate::forced::Forced;
+use crate::interrupt::{CancelWatch, Leaving};
 use crate::journal::Journal;
 use crate::session::{Session, style};
 use crate::stages::{Stages, experiment_of, looking};
 use crate::values::{On, Resource};
 use crate::watch::{ProgressKind, RunProgress};
-use crate::{complete, values};
+use crate::{complete, driver, interrupt, values};
 use pylightnix::config::RRefId;
 use pylightnix::experiment::{Answer, Answers, Run as Asked};
 use pylightnix::internal::is_refused_to_write;
 use pylightnix::lens::AnyRRef;
 use pylightnix::realize::{Cancel, Processes, Realize, Report, Slurm};
-use pylightnix::store::{RootRun, RunFolder, TargetResults};
+use pylightnix::store::{RootRun, RunFolder, Store, TargetResults};
 use pylightnix::{Error, ErrorKind};
 
 /// Realize the targets: reuse results in the store, build what is missing
 ///
 /// Use it when you want the results. Those that were made by the current code are reused; for the others, the stages run.
 /// The references of the results are printed, each with the folder of its artifacts. Ctrl-C stops the running stages;
-/// finished results stay. `gc` keeps the result of each target until a later run gives another one: see `roots`.
+/// finished results stay. In a run on Slurm it asks first whether to leave the run going. `gc` keeps the result of each target until a later run gives another one: see `roots`.
 #[derive(clap::Args, Debug)]
 #[group(skip)]
 #[command(
@@ -84,6 +85,15 @@ pub(crate) struct Options {
     /// With `--on slurm`: how many tasks may be in the queue at once [default: 200]
     #[arg(long, value_name = "COUNT")]
     at_most: Option<usize>,
+    /// Leave the terminal: the run goes on by itself, and `attach` shows it; `job`: as a job of Slurm
+    #[arg(
+        long,
+        value_name = "HOW",
+        num_args = 0..=1,
+        require_equals = true,
+        default_missing_value = "session"
+    )]
+    detach: Option<Detach>,
     /// Seal all stages: each runs in a process that can read nothing but its dependencies and what it declares
     #[arg(long)]
     sealed: bool,
@@ -120,6 +130,24 @@ pub(crate) struct Options {
     /// Show only failures and results; the same as `--progress none`
     #[arg(long, short, conflicts_with = "progress")]
     quiet: bool,
+}
+
+/// Where the process of a run is that leaves the terminal.
+#[derive(clap::ValueEnum, Clone, Copy, Debug, PartialEq, Eq)]
+enum Detach {
+    /// On this machine, in a session of its own
+    Session,
+    /// On the cluster, as a job of one processor
+    Job,
+}
+
+/// The JSON answer of a run that left the terminal.
+#[derive(Serialize)]
+struct Detached {
+    run: String,
+    folder: PathBuf,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    job: Option<String>,
 }
 
 /// The help of `--on`.
@@ -175,6 +203,15 @@ impl Run {
         for path in self.options.links(1) {
             store.check_link(path)?;
         }
+        let names = match self.targets.is_empty() {
+            true => experiment.names().take(1).map(str::to_owned).collect(),
+            false => self.targets.clone(),
+        };
+        if let (Some(how), false) = (self.options.detach, driver::is_driver()) {
+            return self
+                .options
+                .leave_terminal(session, experiment, &names, how);
+        }
         self.options.accept(session, experiment, &self.targets)?;
         let shown = match self.options.quiet {
             true => ProgressKind::None,
@@ -182,20 +219,24 @@ impl Run {
         };
         let progress = RunProgress::new(session, store, shown);
         let forced = Forced::new(&self.options.force);
-        let run = self.options.realize(session, experiment)?;
+        let resumed = driver::resumed(store)?;
+        let answers = resumed.as_ref().map(|(_, answers)| answers.clone());
+        let journal = Journal::begin(store, experiment.program(), &names, resumed);
+        let cancel = self.options.cancel(session, store, &progress, &journal)?;
+        let run = self.options.realize(session, experiment)?.cancel(&cancel);
+        let watched = CancelWatch::begin(&journal, &cancel);
         let run = forced.set(run);
-        let names = match self.targets.is_empty() {
-            true => experiment.names().take(1).map(str::to_owned).collect(),
-            false => self.targets.clone(),
-        };
-        let journal = Journal::new(store, experiment.program(), &names);
         let run = run
             .observer(progress.observer())
             .observer(journal.observer());
         let place = journal.clone();
         let run = run.orders_in(move || place.folder());
         let told = journal.clone();
-        let run = Asked::new(run).telling(move |target, answer| told.answered(target, answer));
+        let run = match answers {
+            Some(answers) => Asked::resuming(run, answers),
+            None => Asked::new(run),
+        };
+        let run = run.telling(move |target, answer| told.answered(target, answer));
         let failed = |progress: RunProgress, error: Error| {
             journal.ended(Err(&error.to_string()));
             progress.failed(session, error)
@@ -205,6 +246,7 @@ impl Run {
             // A question could not be answered, or the plan not be made.
             Err(CommandError::Error(error)) => return Err(failed(progress, error)),
             Err(fault) => {
+                journal.ended(Err(&fault.report().unwrap_or_default()));
                 progress.stop();
                 return Err(fault);
             }
@@ -224,6 +266,7 @@ impl Run {
             Err(error) => return Err(failed(progress, error)),
         };
         journal.ended(Ok(&report));
+        drop(watched);
         progress.done(session, &report);
         keep(session, experiment, &stages, &results, &run.answers())?;
         let rrefs = results.into_iter().flatten().map(|rref| rref.id().clone());
@@ -365,6 +408,97 @@ impl Options {
         Ok(())
     }
 
+    /// Leaves the run to a process of its own, and says how to come back to it.
+    fn leave_terminal(
+        &self,
+        session: &Session,
+        experiment: &Experiment,
+        names: &[String],
+        how: Detach,
+    ) -> CommandResult {
+        let store = session.store_or_new()?;
+        let run = driver::new_run(store, experiment.program(), names)?;
+        let (program, arguments) = driver::copied(&run)?;
+        let job = match how {
+            Detach::Session => {
+                let mut driver = driver::start(session.place(), &run, &program, &arguments)?;
+                driver::expect_begun(&run, &mut driver)?;
+                None
+            }
+            Detach::Job => {
+                let slurm = self.slurm(match &self.on {
+                    On::Slurm(partition) => partition.as_deref(),
+                    On::Threads | On::Processes => None,
+                });
+                Some(driver::submit(&slurm, session, &run, &program, &arguments)?)
+            }
+        };
+        let detached = Detached {
+            run: run.id().to_string(),
+            folder: run.path().to_owned(),
+            job: job.map(|job| job.to_string()),
+        };
+        session.print(&detached, |detached, out| {
+            writeln!(out, "run {}", detached.run)?;
+            if let Some(job) = &detached.job {
+                writeln!(out, "its process is job {job}")?;
+            }
+            Ok(())
+        })?;
+        if !session.json() {
+            session.say(driver::how_to_attach(session.place(), &run));
+        }
+        Ok(Exit::Done)
+    }
+
+    /// Returns what cancels the run: Ctrl-C, which asks before if the run can be left.
+    fn cancel(
+        &self,
+        session: &Session,
+        store: &Store,
+        progress: &RunProgress,
+        journal: &Journal,
+    ) -> CommandResult<Cancel> {
+        if !matches!(self.on, On::Slurm(_)) || !interrupt::can_ask() {
+            return Ok(Cancel::on_signals()?);
+        }
+        let (journal, store) = (journal.clone(), store.clone());
+        let place = session.place().map(Path::to_owned);
+        let leave = move || {
+            let folder = journal.folder();
+            let id = folder.as_deref().and_then(Path::file_name);
+            let id = id.map(|id| id.to_string_lossy().into_owned());
+            let run = store.run_named(&id.unwrap_or_default())?;
+            let (program, arguments) = match run.program() {
+                Some(copy) => (copy, std::env::args_os().skip(1).collect()),
+                None => driver::copied(&run)?,
+            };
+            journal.leave();
+            driver::start(place.as_deref(), &run, &program, &arguments)?;
+            let how = driver::how_to_attach(place.as_deref(), &run);
+            Ok(format!("run {} goes on\n{how}", run.id()))
+        };
+        interrupt::asking(Leaving {
+            end_display: Box::new(progress.ending()),
+            leave: Box::new(leave),
+        })
+    }
+
+    /// Returns the executor with these options.
+    fn slurm(&self, partition: Option<&str>) -> Slurm {
+        let mut slurm = Slurm::new();
+        if let Some(partition) = partition {
+            slurm = slurm.partition(partition);
+        }
+        if let Some(time) = self.pack {
+            slurm = slurm.pack(time);
+        }
+        if let Some(tasks) = self.at_most {
+            slurm = slurm.at_most(tasks);
+        }
+        slurm
+    }
+
     /// Creates the run with these options.
     fn realize(
         &self,
@@ -372,7 +506,6 @@ impl Options {
         experiment: &Experiment,
     ) -> CommandResult<Realize<'static>> {
         let mut run = experiment.configured(Realize::new(session.store_or_new()?));
-        run = run.cancel(&Cancel::on_signals()?);
         if let Some(jobs) = self.jobs {
             run = run.jobs(jobs);
         }
@@ -415,19 +548,7 @@ impl Options {
         match &self.on {
             On::Threads => {}
             On::Processes => run = run.on(Processes::new()),
-            On::Slurm(partition) => {
-                let mut slurm = Slurm::new();
-                if let Some(partition) = partition {
-                    slurm = slurm.partition(partition);
-                }
-                if let Some(time) = self.pack {
-                    slurm = slurm.pack(time);
-                }
-                if let Some(tasks) = self.at_most {
-                    slurm = slurm.at_most(tasks);
-                }
-                run = run.on(slurm);
-            }
+            On::Slurm(partition) => run = run.on(self.slurm(partition.as_deref())),
         }
         if self.sealed {
             run = run.sealed();

@@ -161,7 +161,7 @@ fn write(row: &Row, out: &mut impl Write) -> CommandResult<()> {
 }
 
 /// Returns the line for an event; `None` for one that says nothing by itself.
-fn line(event: &Value) -> Option<String> {
+pub(super) fn line(event: &Value) -> Option<String> {
     let stage = || {
         let name = event["name"].as_str().unwrap_or_default();
         let index = match event["index"].as_u64() {
@@ -179,6 +179,7 @@ fn line(event: &Value) -> Option<String> {
     Some(match event["event"].as_str()? {
         "building" => format!("build    {}: {}", stage(), first("why")),
         "carried" => format!("carry    {}: {}", stage(), first("why")),
+        "retrying" => format!("retry    {}: {}", stage(), first("error")),
         "published" => format!("built    {} in {}", stage(), seconds()),
         "failure_recorded" => format!(
             "failed   {}, kept as its result: {}",
@@ -190,6 +191,20 @@ fn line(event: &Value) -> Option<String> {
         "ended" if !event["error"].is_null() => format!("ended    {}", first("error")),
         _ => return None,
     })
+}
+
+/// Returns how a run ended, by its last event.
+pub(super) fn ended(event: &Value) -> String {
+    if let Some(error) = event["error"].as_str() {
+        return format!("the run failed: {error}");
+    }
+    let count = |key: &str| event["report"][key].as_u64().unwrap_or_default();
+    format!(
+        "the run has ended: {} of {} stages built, {} reused",
+        count("built"),
+        count("stages"),
+        count("reused")
+    )
 }
 
 impl Row {

@@ -36,6 +36,21 @@ pub(crate) fn object_of(
         }
         Event::Queued { dref, .. } => ("queued", Some((*dref, None)), json!({})),
         Event::Waiting { dref, .. } => ("waiting", Some((*dref, None)), json!({})),
+        Event::Tasks {
+            queued,
+            reasons,
+            running,
+            hosts,
+            ..
+        } => {
+            let fields = json!({
+                "queued": queued,
+                "reasons": reasons,
+                "running": running,
+                "hosts": hosts,
+            });
+            ("tasks", None, fields)
+        }
         Event::Started { dref, index, .. } => ("started", Some((*dref, Some(*index))), json!({})),
         Event::Attempt {
             dref, index, log, ..

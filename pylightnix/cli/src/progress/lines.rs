@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 
 use super::clean::visible;
 use super::failures::cause;
-use super::state::State;
+use super::state::{State, tasks_in_words};
 use pylightnix::config::DRefId;
 use pylightnix::internal::ahead;
 use pylightnix::internal::text;
@@ -65,6 +65,16 @@ impl Lines {
             Event::Waiting { dref, .. } => format!(
                 "wait    {}: another process or thread is building it",
                 stage(dref)
+            ),
+            Event::Tasks {
+                queued,
+                reasons,
+                running,
+                hosts,
+                ..
+            } => format!(
+                "tasks   {}",
+                tasks_in_words(*queued, reasons, *running, hosts)?
             ),
             Event::Started { dref, index, .. } => {
                 self.is_time(dref, *index);

@@ -125,7 +125,12 @@ impl Live {
             }
             _ => return,
         };
-        let lines: Vec<_> = line.lines().map(|line| visible(line, false)).collect();
+        self.above(&line);
+    }
+
+    /// Prints text above the display.
+    pub(super) fn above(&self, text: &str) {
+        let lines: Vec<_> = text.lines().map(|line| visible(line, false)).collect();
         self.screen.print_above(&lines);
     }
 
@@ -186,7 +191,7 @@ impl Frame {
         let mut rows = vec![self.whole.text(String::new(), whole, None, width)];
 
         let room = usize::from(size.height.saturating_sub(4)).max(1);
-        let name = |running: &Running| called(status.titles(), &running.dref, running.index);
+        let name = |running: &Running| called(status.labels(), &running.dref, running.index);
         let names: Vec<String> = status.running.iter().map(name).collect();
         let widest = names.iter().map(|name| name.chars().count()).max();
         let widest = widest.unwrap_or_default().min(NAME);
@@ -277,7 +282,9 @@ fn whole(status: &Status, (reused, carried): (usize, usize), now: Instant) -> St
     if *failed > 0 {
         counts.push(format!("{failed} failed"));
     }
-    if !status.waiting.is_empty() {
+    if let Some(tasks) = &status.tasks {
+        counts.push(tasks.clone());
+    } else if !status.waiting.is_empty() {
         counts.push(format!("{} waiting", status.waiting.len()));
     }
     let took = text::clock(now.saturating_duration_since(status.begun));

@@ -54,6 +54,7 @@
 //! | `building` | `runs`, `reason`, `why`: a summary of what changed |
 //! | `memory_limited`, when the first stage in a process begins that declares memory | `guard`: `cgroup-v2`, `cgroup-v1`, `watch` or `nothing`, `text` |
 //! | `queued`, `waiting`, `started` | |
+//! | `tasks`, of runs whose stages are tasks of an executor | `queued`, `reasons` why, `running`, `hosts` where |
 //! | `attempt` | `log`, a path |
 //! | `progress` | `done`, `total` or `null` |
 //! | `recorded`, of the series that a run began first | `series`, its name, `step`, `value`, `null` if it is not finite |
@@ -85,6 +86,7 @@ mod screen;
 mod state;
 mod suspend;
 mod tail;
+mod told;
 
 use std::env;
 use std::io::{self, IsTerminal as _};
@@ -104,6 +106,7 @@ pub(crate) use clean::{LineSplitter, visible};
 pub(crate) use event_json::{object, object_of};
 pub(crate) use failures::failure_logs;
 pub use failures::failure_report;
+pub(crate) use told::ToldProgress;
 
 /// The way to show progress.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -170,14 +173,16 @@ impl Progress {
         move |event: &Event<'_>| inner.event(event)
     }
 
+    /// Returns what ends the display from another thread.
+    pub(crate) fn ending(&self) -> impl Fn() + Send + Sync + use<> {
+        let inner = self.0.clone();
+        move || inner.end()
+    }
+
     /// Ends the display: removes it, and restores standard output and standard error. Later output appears below the output
     /// of stages.
     pub fn end(&self) {
-        match self.0.shown.get() {
-            Some(ActiveDisplay::Live(live)) => live.end(),
-            Some(ActiveDisplay::Json(json)) => json.end(),
-            Some(ActiveDisplay::Lines(_)) | None => {}
-        }
+        self.0.end();
     }
 }
 
@@ -200,6 +205,14 @@ fn is_display() -> bool {
 }
 
 impl Inner {
+    fn end(&self) {
+        match self.shown.get() {
+            Some(ActiveDisplay::Live(live)) => live.end(),
+            Some(ActiveDisplay::Json(json)) => json.end(),
+            Some(ActiveDisplay::Lines(_)) | None => {}
+        }
+    }
+
     fn event(&self, event: &Event<'_>) {
         // A reused stage is only counted.
         if let Event::Chosen {

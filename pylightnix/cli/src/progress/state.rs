@@ -1,9 +1,9 @@
 //! The state of a run, as the displays show it.
 
 use std::collections::{HashMap, HashSet};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::atomic::AtomicUsize;
-use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
 use super::clean::visible;
@@ -27,8 +27,8 @@ pub(super) struct State {
 pub(super) struct Status {
     pub(super) begun: Instant,
     pub(super) stages: usize,
-    /// The titles of the stages; `None` before the run begins.
-    titles: Option<Titles>,
+    /// The labels of the stages; `None` before the run begins.
+    labels: Option<Labels>,
     pub(super) built: usize,
     pub(super) failed: usize,
     pub(super) cancelled: usize,
@@ -47,6 +47,26 @@ pub(super) struct Status {
     pub(super) of_name: HashMap<Name, (f64, u32)>,
     /// The stages whose usual duration was not looked up yet.
     to_ask: Vec<DRefId>,
+    /// The tasks of the run, in words, if its stages run as tasks.
+    pub(super) tasks: Option<String>,
+}
+
+/// What distinguishes stages of one name.
+#[derive(Clone)]
+pub(super) enum Labels {
+    /// Those of the plan.
+    Plan(Titles),
+    /// What another process told of its plan.
+    Told(Arc<HashMap<DRefId, String>>),
+}
+
+impl Labels {
+    fn of(&self, dref: &DRefId) -> Option<String> {
+        match self {
+            Labels::Plan(titles) => titles.label(dref),
+            Labels::Told(labels) => labels.get(dref).cloned(),
+        }
+    }
 }
 
 /// A current run of a stage.
@@ -121,7 +141,7 @@ impl State {
             status: Mutex::new(Status {
                 begun: Instant::now(),
                 stages: 0,
-                titles: None,
+                labels: None,
                 built: 0,
                 failed: 0,
                 cancelled: 0,
@@ -133,6 +153,7 @@ impl State {
                 usual: HashMap::new(),
                 of_name: HashMap::new(),
                 to_ask: Vec::new(),
+                tasks: None,
             }),
         }
     }
@@ -145,13 +166,13 @@ impl State {
     /// Returns the title of a run of a stage.
     pub(super) fn called(&self, dref: &DRefId, index: usize) -> String {
         // Titles may take a moment to compute: do it without the lock.
-        let titles = self.status().titles.clone();
-        called(titles.as_ref(), dref, index)
+        let labels = self.status().labels.clone();
+        called(labels.as_ref(), dref, index)
     }
 
     pub(super) fn label(&self, dref: &DRefId) -> Option<String> {
-        let titles = self.status().titles.clone();
-        titles?.label(dref)
+        let labels = self.status().labels.clone();
+        labels?.of(dref)
     }
 
     pub(super) fn event(&self, event: &Event<'_>) {
@@ -171,22 +192,52 @@ impl State {
 }
 
 /// Returns the title of a run of a stage: `train#2 rate=0.1`.
-pub(super) fn called(titles: Option<&Titles>, dref: &DRefId, index: usize) -> String {
+pub(super) fn called(labels: Option<&Labels>, dref: &DRefId, index: usize) -> String {
     let mut called = dref.name().to_string();
     if index > 0 {
         called.push_str(&format!("#{index}"));
     }
-    if let Some(label) = titles.and_then(|titles| titles.label(dref)) {
+    if let Some(label) = labels.and_then(|labels| labels.of(dref)) {
         called.push(' ');
         called.push_str(&label);
     }
     called
 }
 
+/// Returns the tasks of a run in words: `12 queued (Resources), 8 running on n1 n2`. `None` if there are none.
+pub(super) fn tasks_in_words<S: AsRef<str>>(
+    queued: usize,
+    reasons: &[S],
+    running: usize,
+    hosts: &[S],
+) -> Option<String> {
+    let joined = |words: &[S], between: &str| {
+        let words: Vec<&str> = words.iter().map(AsRef::as_ref).collect();
+        let words: Vec<&str> = words.into_iter().filter(|word| !word.is_empty()).collect();
+        visible(&words.join(between), false)
+    };
+    let mut said = Vec::new();
+    if queued > 0 {
+        let why = joined(reasons, ", ");
+        said.push(match why.is_empty() {
+            true => format!("{queued} queued"),
+            false => format!("{queued} queued ({why})"),
+        });
+    }
+    if running > 0 {
+        let on = joined(hosts, " ");
+        said.push(match on.is_empty() {
+            true => format!("{running} running"),
+            false => format!("{running} running on {on}"),
+        });
+    }
+    (!said.is_empty()).then(|| said.join(", "))
+}
+
 impl Status {
-    /// Returns the titles of the stages, once the run has begun.
-    pub(super) fn titles(&self) -> Option<&Titles> {
-        self.titles.as_ref()
+    /// Returns the labels of the stages, once the run has begun.
+    pub(super) fn labels(&self) -> Option<&Labels> {
+        self.labels.as_ref()
     }
 
     fn event(&mut self, event: &Event<'_>) {
@@ -198,30 +249,29 @@ impl Status {
                 ..
             } => {
                 // Questions are answered before the final plan, by runs of their own.
-                if self.titles.is_none() {
+                if self.labels.is_none() {
                     self.begun = Instant::now();
                 }
-                self.titles = Some((*titles).clone());
+                self.labels = Some(Labels::Plan((*titles).clone()));
                 self.stages += stages - chosen;
             }
+            Event::Tasks {
+                queued,
+                reasons,
+                running,
+                hosts,
+                ..
+            } => self.tasks = tasks_in_words(*queued, reasons, *running, hosts),
             Event::Left { drefs, .. } => self.are_left(drefs),
             Event::Queued { dref, .. } | Event::Waiting { dref, .. } => {
                 self.waiting.insert((*dref).clone());
             }
-            Event::Building { dref, runs, .. } => {
-                self.waiting.remove(*dref);
-                self.left.insert((*dref).clone(), *runs);
-            }
+            Event::Building { dref, runs, .. } => self.is_built(dref, *runs),
             Event::Started { dref, index, .. } => self.started(dref, *index),
             Event::Attempt {
                 dref, index, log, ..
             } => {
-                if let Some(running) = self.running(dref, *index) {
-                    running.log = Some(log.to_path_buf());
-                    running.note = None;
-                    running.progress = None;
-                    running.series = None;
-                }
+                self.attempted(dref, *index, log);
             }
             Event::Progress {
                 dref,
@@ -244,11 +294,7 @@ impl Status {
             }
             Event::Retrying {
                 dref, index, error, ..
-            } => {
-                if let Some(running) = self.running(dref, *index) {
-                    running.note = Some(format!("waiting to try again: {}", cause(error)));
-                }
-            }
+            } => self.retrying(dref, *index, &cause(error)),
             Event::Overdue { dref, index, .. } => {
                 if let Some(running) = self.running(dref, *index) {
                     running.note = Some("was told to stop, but still runs".to_owned());
@@ -265,12 +311,7 @@ impl Status {
                 index,
                 seconds,
                 ..
-            } => {
-                let (time, count) = self.of_name.entry(rref.name().clone()).or_default();
-                *time += seconds;
-                *count += 1;
-                self.ended(rref.dref(), *index);
-            }
+            } => self.took(rref.dref(), *index, *seconds),
             Event::RunFailed { dref, index, .. } => self.ended(dref, *index),
             Event::Chosen { dref, built, .. } => {
                 if *built {
@@ -300,6 +341,7 @@ impl Status {
 
     /// Notes that a run of a stage begins.
     pub(super) fn started(&mut self, dref: &DRefId, index: usize) {
+        self.waiting.remove(dref);
         if let Some(runs) = self.left.get_mut(dref) {
             *runs = runs.saturating_sub(1);
         }
@@ -328,17 +370,59 @@ impl Status {
         }
     }
 
+    /// Notes that a stage has to run.
+    pub(super) fn is_built(&mut self, dref: &DRefId, runs: usize) {
+        self.waiting.remove(dref);
+        self.left.insert(dref.clone(), runs);
+    }
+
+    /// Notes that an attempt of a run begins, with this log.
+    pub(super) fn attempted(&mut self, dref: &DRefId, index: usize, log: &Path) {
+        if let Some(running) = self.running(dref, index) {
+            running.log = Some(log.to_path_buf());
+            running.note = None;
+            running.progress = None;
+            running.series = None;
+        }
+    }
+
+    /// Notes that an attempt failed, and another one follows.
+    pub(super) fn retrying(&mut self, dref: &DRefId, index: usize, cause: &str) {
+        if let Some(running) = self.running(dref, index) {
+            running.note = Some(format!("waiting to try again: {cause}"));
+        }
+    }
+
+    /// Notes that a run has a result, and how long it took.
+    pub(super) fn took(&mut self, dref: &DRefId, index: usize, seconds: f64) {
+        let (time, count) = self.of_name.entry(dref.name().clone()).or_default();
+        *time += seconds;
+        *count += 1;
+        self.ended(dref, index);
+    }
+
+    /// Notes what another process told of its plan: the number of its stages, and the labels that they have.
+    pub(super) fn planned(&mut self, stages: usize, labels: HashMap<DRefId, String>) {
+        self.stages = stages;
+        self.labels = Some(Labels::Told(Arc::new(labels)));
+    }
+
+    pub(super) fn has_running(&self, dref: &DRefId, index: usize) -> bool {
+        let mut running = self.running.iter();
+        running.any(|one| one.index == index && one.dref == *dref)
+    }
+
     fn running(&mut self, dref: &DRefId, index: usize) -> Option<&mut Running> {
         let mut running = self.running.iter_mut();
         running.find(|one| one.index == index && one.dref == *dref)
     }
 
-    fn ended(&mut self, dref: &DRefId, index: usize) {
+    pub(super) fn ended(&mut self, dref: &DRefId, index: usize) {
         self.running
             .retain(|one| one.index != index || one.dref != *dref);
     }
 
-    fn is_decided(&mut self, dref: &DRefId) {
+    pub(super) fn is_decided(&mut self, dref: &DRefId) {
         self.left.remove(dref);
         self.waiting.remove(dref);
         // Also removes runs that ended without an event.
