@@ -238,6 +238,7 @@ Used by
       "environment": null,
       "reads": null,
       "sealed": false,
+      "peak_memory_bytes": null,
       "carried": null,
       "params": {},
       "omitted": {},
