@@ -51,11 +51,13 @@ where
     T: Target,
     E: Into<BoxError>,
 {
-    main_with(move |_| experiment())
+    main_with(move |_| experiment().map_err(Into::into))
 }
 
 /// The command line of a program whose plan depends on results or on files: as [`main`], for a function that takes the run and may
 /// ask it.
+///
+/// `experiment` can use `?` on any error. A function whose `Result` is not the prelude's fits as `|run| Ok(f(run)?)`.
 ///
 /// ```no_run,standalone_crate
 /// use pylightnix::prelude::*;
@@ -66,19 +68,18 @@ where
 /// # #[stage] fn part(b: &Build<Part>) -> Result<()> { Ok(()) }
 ///
 /// fn main() -> ExitCode {
-///     pylightnix_cli::main_with(|run| -> Result<Vec<DRef<Part>>> {
+///     pylightnix_cli::main_with(|run| {
 ///         let lines = instantiate(Lines::new(run.file("notes.txt")?))?;
 ///         let count = run.realize(&lines)?.n.load()?; // this much is run before the rest is planned
-///         (0..count).map(|number| Ok(instantiate(Part::new(number))?)).collect()
+///         let parts = (0..count).map(|number| instantiate(Part::new(number)));
+///         Ok(parts.collect::<Result<Vec<_>, _>>()?)
 ///     })
 /// }
 /// ```
-pub fn main_with<T, E>(experiment: impl Fn(&Run<'static>) -> Result<T, E> + 'static) -> ExitCode
-where
-    T: Target,
-    E: Into<BoxError>,
-{
-    let made = move |_: &NoArgs, run: &Run<'static>| experiment(run).map_err(Into::into);
+pub fn main_with<T: Target>(
+    experiment: impl Fn(&Run<'static>) -> Result<T, BoxError> + 'static,
+) -> ExitCode {
+    let made = move |_: &NoArgs, run: &Run<'static>| experiment(run);
     App::new().target_with("", made).main()
 }
 
@@ -110,17 +111,16 @@ where
 ///     pylightnix_cli::main_with_params(experiment)
 /// }
 /// ```
-pub fn main_with_params<P, T, E>(
-    experiment: impl Fn(&Run<'static>, P) -> Result<T, E> + 'static,
+pub fn main_with_params<P, T>(
+    experiment: impl Fn(&Run<'static>, P) -> Result<T, BoxError> + 'static,
 ) -> ExitCode
 where
     P: Params,
     T: Target,
-    E: Into<BoxError>,
 {
     let made = move |_: &NoArgs, run: &Run<'static>| {
         let params = run.params()?;
-        experiment(run, params).map_err(Into::into)
+        experiment(run, params)
     };
     App::new().params::<P>().target_with("", made).main()
 }

@@ -43,11 +43,8 @@ impl Replan {
         let plan = Stages::of(experiment, &run, &targets)?;
         let stages: BTreeSet<String> = plan.all().map(|stage| stage.id().to_string()).collect();
         let mut before = BTreeSet::new();
-        for event in folder.events()? {
-            let planned = event["stages"]
-                .as_array()
-                .filter(|_| event["event"] == "planned");
-            for stage in planned.into_iter().flatten() {
+        for event in folder.events_of("planned")? {
+            for stage in event["stages"].as_array().into_iter().flatten() {
                 before.extend(stage["dref"].as_str().map(str::to_owned));
             }
         }

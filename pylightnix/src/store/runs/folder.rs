@@ -240,6 +240,19 @@ impl RunFolder {
         Ok(bytes.last().is_some_and(|byte| *byte != b'\n'))
     }
 
+    /// Returns the events of one kind so far, as [`RunFolder::events`] does, without making the others.
+    ///
+    /// # Errors
+    /// Fails if they cannot be read.
+    pub fn events_of(&self, kind: &str) -> Result<Vec<serde_json::Value>> {
+        let bytes = self.event_bytes()?;
+        let mark = format!("\"event\":\"{kind}\"");
+        let marked = whole_lines(&bytes)
+            .filter(|line| std::str::from_utf8(line).is_ok_and(|line| line.contains(&mark)));
+        let events = marked.filter_map(event_of);
+        Ok(events.filter(|event| event["event"] == kind).collect())
+    }
+
     fn event_bytes(&self) -> Result<Vec<u8>> {
         let path = self.path.join(RUN_EVENTS);
         regular::read(&path).map_err(|error| Error::io("read", &path, error))
