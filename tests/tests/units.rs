@@ -1,5 +1,5 @@
 //! Durations and sizes have the same syntax in `#[stage(..)]`, in `realize::parse_duration` and `realize::parse_bytes`, and in options
-//! of the command line. `tests/ui/stage/fail` has the compiler's messages for invalid ones.
+//! of the command line. `tests/ui/tests/ui/stage/fail` has the compiler's messages for invalid ones.
 
 #![allow(clippy::unwrap_used, reason = "a failing test says where")]
 
