@@ -13,6 +13,9 @@ pub struct Cluster {
     folder: PathBuf,
 }
 
+/// The configuration of the cluster, for whom does not hold it.
+static CONF: OnceLock<PathBuf> = OnceLock::new();
+
 static CLUSTER: OnceLock<Option<Mutex<Cluster>>> = OnceLock::new();
 
 /// Returns the cluster, for one test at a time; `None` on a machine that cannot start one, unless `CI` is `true`, where that is a
@@ -30,6 +33,26 @@ pub fn cluster() -> Option<MutexGuard<'static, Cluster>> {
     // It fails if all of them are in use.
     let _ = resume.env("SLURM_CONF", cluster.conf()).output();
     Some(cluster)
+}
+
+/// Returns what the cluster says of its jobs and nodes, for the message of a test that fails.
+#[must_use]
+pub fn sight() -> String {
+    let Some(conf) = CONF.get() else {
+        return String::new();
+    };
+    let said = ["squeue -r -t all -o %i|%T|%r|%N|%j", "sinfo -N -o %N|%T|%E"].map(|command| {
+        let mut words = command.split_whitespace();
+        let program = Command::new(words.next().unwrap_or_default())
+            .args(words)
+            .env("SLURM_CONF", conf)
+            .output();
+        program.map_or_else(
+            |error| error.to_string(),
+            |output| String::from_utf8_lossy(&output.stdout).into_owned(),
+        )
+    });
+    said.concat()
 }
 
 fn script(name: &str) -> PathBuf {
@@ -73,7 +96,9 @@ impl Cluster {
             folder.display(),
         );
         let _ = in_background(&["sh", "-c", &ends]);
-        Some(Cluster { folder })
+        let cluster = Cluster { folder };
+        let _ = CONF.set(cluster.conf());
+        Some(cluster)
     }
 
     /// Returns the file of its configuration, for the variable `SLURM_CONF`.

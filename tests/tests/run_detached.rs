@@ -12,7 +12,7 @@ use std::process::{Child, Command, Stdio};
 use std::thread::sleep;
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 use tests::line::Line;
-use tests::slurm::{Cluster, cluster};
+use tests::slurm::{Cluster, cluster, sight};
 use tests::terminal::Terminal;
 
 fn line() -> Line {
@@ -28,7 +28,8 @@ fn line_on(cluster: &Cluster) -> Line {
 fn until(what: &str, holds: impl Fn() -> bool) {
     let begun = Instant::now();
     while !holds() {
-        assert!(begun.elapsed() < Duration::from_secs(90), "{what}");
+        let waited = begun.elapsed();
+        assert!(waited < Duration::from_secs(90), "{what}\n{}", sight());
         sleep(Duration::from_millis(50));
     }
 }
@@ -36,7 +37,7 @@ fn until(what: &str, holds: impl Fn() -> bool) {
 /// Starts a command that goes on in the background.
 fn start(line: &Line, arguments: &str) -> Child {
     let mut command = line.command(arguments);
-    command.stdout(Stdio::null()).stderr(Stdio::null());
+    command.stdout(Stdio::null()).stderr(Stdio::piped());
     command.spawn().unwrap()
 }
 
@@ -342,7 +343,8 @@ fn what_is_cancelled_takes_no_other_stage_with_it() {
     assert_eq!(line.say("run --on slurm --leaves 4 -q").code, 0);
     let hold = Hold::new(&line);
     let run = start(&line, "run --on slurm --leaves 60 --keep-going -q");
-    until("nothing runs", || ran(&line).len() == 8);
+    // How many tasks there are depends on how long the first four took.
+    until("nothing runs", || ran(&line).len() > 4);
     let unknown = line.say("cancel nothing");
     assert!(
         unknown.err.contains("no task builds `nothing`"),
@@ -387,7 +389,8 @@ fn all_tasks_are_cancelled_at_once() {
     let mut run = run;
     kill_process(Pid::from_child(&run), Signal::INT).unwrap();
     assert_eq!(run.wait().unwrap().code(), Some(130));
-    assert_eq!(line.store.failed_builds().unwrap().len(), 0);
+    let failed = line.store.failed_builds().unwrap();
+    assert!(failed.is_empty(), "{failed:?}");
 }
 
 #[test]
@@ -535,8 +538,10 @@ fn a_node_whose_daemon_dies_with_its_jobs_alive_harms_nothing() {
         states.contains(&format!("{node}=down"))
     });
     drop(hold);
-    assert!(run.wait_with_output().unwrap().status.success());
+    let ended = run.wait_with_output().unwrap();
     cluster.start_node(&node);
+    let said = String::from_utf8_lossy(&ended.stderr);
+    assert!(ended.status.success(), "{said}");
     assert_eq!(ran(&line), [0, 1]);
     assert_eq!(line.out("cat sum sum.json").trim(), "1");
     wait_for_queue(&cluster);
@@ -552,7 +557,7 @@ fn what_a_slow_task_has_not_begun_is_given_to_others() {
     assert_eq!(line.say("run --on slurm --leaves 4 -q").code, 0);
     let hold = Hold::new(&line);
     let run = start(&line, "run --on slurm --leaves 40 -q");
-    until("nothing runs", || ran(&line).len() == 12);
+    until("nothing runs", || ran(&line).len() > 4);
     let orders = || {
         let run = newest(&line);
         fs::read_dir(run.path().join("orders")).unwrap().count()
