@@ -8,6 +8,7 @@ use std::os::unix::net::UnixStream;
 use std::os::unix::process::{CommandExt as _, ExitStatusExt as _};
 use std::path::PathBuf;
 use std::process::{Child, Command, ExitStatus, Stdio};
+use std::thread::sleep;
 use std::time::Duration;
 
 use rustix::process::{Pid, Signal, WaitId, WaitIdOptions, kill_process_group, waitid};
@@ -25,6 +26,12 @@ use crate::{Error, ErrorKind, Result};
 
 /// How often a process that says nothing is looked at. Its end is known at once unless it left a child behind that holds the socket.
 const LOOK: Duration = Duration::from_millis(200);
+
+/// The variable of tasks of an executor.
+const TASK: &str = "PYLIGHTNIX_ORDERS";
+
+/// How long the end of a task may take to reach all its processes.
+const TASK_ENDS: Duration = Duration::from_secs(2);
 
 /// How a build in a worker ended.
 pub(super) enum WorkerEnd {
@@ -169,6 +176,12 @@ impl WorkerProcess {
                 }
                 Ok(Next::Message(FromWorker::Ready | FromWorker::Sealed)) => {}
                 Ok(Next::Died(death)) => {
+                    // Who cancels a task ends all its processes, and no stage has failed. This one may be a moment behind.
+                    if env::var_os(TASK).is_some()
+                        && death.status.signal() == Some(Signal::TERM.as_raw())
+                    {
+                        sleep(TASK_ENDS);
+                    }
                     let has_series = log.with_file_name(SERIES).exists();
                     break Ok(WorkerEnd::Died(death, has_series));
                 }
@@ -267,7 +280,7 @@ fn command(socket: OwnedFd, number: u64) -> Command {
         .args(arguments)
         .env(WORKER, number.to_string())
         // A task of an executor starts its stages in this way, and programs of theirs are no tasks.
-        .env_remove("PYLIGHTNIX_ORDERS")
+        .env_remove(TASK)
         .stdin(socket)
         .stdout(Stdio::null())
         .stderr(Stdio::null())
