@@ -440,7 +440,8 @@ fn what_fills_a_disk_is_not_kept() {
         "{error:?}"
     );
     let kept = kept_files(&store);
-    assert!(kept.iter().all(|path| path.ends_with("/log")), "{kept:?}");
+    let is_small = |path: &String| path.ends_with("/log") || path.ends_with("/failure.json");
+    assert!(kept.iter().all(is_small), "{kept:?}");
     // Other stages continue.
     assert_eq!(store.realize(&of("b")).unwrap().note.load().unwrap(), "b");
 
@@ -454,8 +455,15 @@ fn what_fills_a_disk_is_not_kept() {
     });
     fails(&store, &printing, &what);
     let kept = kept_files(&store);
-    assert!(kept.len() == 2 && kept[1].ends_with("/log"), "{kept:?}");
-    let log = fs::read_to_string(store.root().join("failed").join(&kept[1])).unwrap();
+    assert!(kept.iter().all(is_small), "{kept:?}");
+    let builds = store.failed_builds().unwrap();
+    let records = builds.iter().map(|build| build.record().unwrap());
+    let said: Vec<String> = records
+        .flatten()
+        .map(|record| record.error.clone())
+        .collect();
+    assert_eq!(said.len(), 2, "{said:?}");
+    let log = fs::read_to_string(builds[1].log()).unwrap();
     assert!(
         log.len() < 100_000 && log.contains("as the disk was full"),
         "{}",

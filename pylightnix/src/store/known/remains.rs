@@ -75,7 +75,9 @@ impl FailureRecord {
     /// Writes the record into the folder of a draft. The failure counts without it.
     pub(crate) fn write(&self, folder: &Path) -> io::Result<()> {
         let text = serde_json::to_vec_pretty(self).map_err(io::Error::other)?;
-        fs::write(folder.join(FAILURE), text)
+        let path = folder.join(FAILURE);
+        // On a full disk half a record is left, which nobody can read.
+        fs::write(&path, text).inspect_err(|_| drop(fs::remove_file(&path)))
     }
 }
 
