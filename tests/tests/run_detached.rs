@@ -165,10 +165,12 @@ fn a_run_is_cancelled_from_elsewhere() {
     assert_eq!(line.say("run --detach --leaves 2 --grace 200ms").code, 0);
     let run = newest(&line);
     until("nothing runs", || ran(&line).len() == 2);
+    let cancelling = start(&line, "attach --cancel");
+    // Held until then, so that the run cannot come to its own end before.
+    until("it is not cancelled", || run.is_asked_to_cancel());
     drop(hold);
-    let other = line.say("attach --cancel");
+    let other = cancelling.wait_with_output().unwrap();
     assert!(has_ended(&run), "{other:?}");
-    assert!(run.is_asked_to_cancel());
 }
 
 #[test]
