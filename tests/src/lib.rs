@@ -1,14 +1,17 @@
 //! Helpers shared by the whole-system tests.
 
+pub mod away;
 pub mod crafted;
 pub mod dying;
 pub mod forbidden;
+pub mod kills;
 pub mod library;
 pub mod line;
 pub mod packages;
 pub mod picture;
 pub mod runs;
 pub mod slurm;
+pub mod spread;
 pub mod store;
 pub mod terminal;
 pub mod web;

@@ -8,11 +8,13 @@ use pylightnix::store::{RunFolder, RunStanding};
 use rustix::process::{Pid, Signal, getsid, kill_process};
 use serde_json::Value;
 use std::fs;
-use std::process::{Child, Command, Stdio};
+use std::process::{Command, Stdio};
 use std::thread::sleep;
-use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
+use tests::away::{has_ended, kill_driver, newest, ran, start, tasks, until, wait_for_queue};
+use tests::kills::kill_drivers;
 use tests::line::Line;
-use tests::slurm::{Cluster, cluster, sight};
+use tests::slurm::{Cluster, cluster};
 use tests::terminal::Terminal;
 
 fn line() -> Line {
@@ -22,23 +24,6 @@ fn line() -> Line {
 /// Returns the session of a program that finds the cluster.
 fn line_on(cluster: &Cluster) -> Line {
     line().with("SLURM_CONF", cluster.conf())
-}
-
-/// Waits until something holds.
-fn until(what: &str, holds: impl Fn() -> bool) {
-    let begun = Instant::now();
-    while !holds() {
-        let waited = begun.elapsed();
-        assert!(waited < Duration::from_secs(90), "{what}\n{}", sight());
-        sleep(Duration::from_millis(50));
-    }
-}
-
-/// Starts a command that goes on in the background.
-fn start(line: &Line, arguments: &str) -> Child {
-    let mut command = line.command(arguments);
-    command.stdout(Stdio::null()).stderr(Stdio::inherit());
-    command.spawn().unwrap()
 }
 
 /// Lets leaves wait, until the guard is dropped.
@@ -57,42 +42,10 @@ impl Drop for Hold<'_> {
     }
 }
 
-/// Returns how often leaves ran: all their numbers, sorted.
-fn ran(line: &Line) -> Vec<u64> {
-    let count = fs::read_to_string(line.folder.path().join("count")).unwrap_or_default();
-    let mut ran: Vec<u64> = count.lines().map(|line| line.parse().unwrap()).collect();
-    ran.sort_unstable();
-    ran
-}
-
-fn newest(line: &Line) -> RunFolder {
-    line.store.run_named("-1").unwrap()
-}
-
-/// Kills the process of a run, and waits until it is gone.
-fn kill_driver(run: &RunFolder) {
-    let process = run.record().unwrap().process;
-    let process = Pid::from_raw(process.cast_signed()).unwrap();
-    kill_process(process, Signal::KILL).unwrap();
-    until("the process does not end", || {
-        run.standing().unwrap() == RunStanding::Killed
-    });
-}
-
 fn events(run: &RunFolder, name: &str) -> Vec<Value> {
     let mut events = run.events().unwrap();
     events.retain(|event| event["event"] == name);
     events
-}
-
-fn has_ended(run: &RunFolder) -> bool {
-    run.standing().unwrap() == RunStanding::Ended
-}
-
-fn wait_for_queue(cluster: &Cluster) {
-    until("a job goes on", || {
-        cluster.jobs("pending,running,completing").is_empty()
-    });
 }
 
 #[test]
@@ -224,11 +177,8 @@ fn the_process_of_a_run_can_be_a_job() {
     wait_for_queue(&cluster);
 }
 
-#[test]
-fn ctrl_c_in_a_run_on_slurm_asks() {
-    let Some(cluster) = cluster() else { return };
-    let line = line_on(&cluster);
-    let hold = Hold::new(&line);
+/// Starts a run of two leaves in a terminal, presses Ctrl-C while both run, and returns it with the question that this asks.
+fn asked(line: &Line, cluster: &Cluster) -> Terminal {
     let mut command = CommandBuilder::new(env!("CARGO_BIN_EXE_spread"));
     command.args(["run", "--on", "slurm", "--leaves", "2"]);
     command.cwd(line.folder.path());
@@ -239,17 +189,71 @@ fn ctrl_c_in_a_run_on_slurm_asks() {
     terminal.wait_until("counts of tasks", |screen| {
         screen.contains("2 running on n")
     });
+    until("nothing runs", || ran(line).len() == 2);
     terminal.type_keys("\x03");
     terminal.wait_for("leave the run going, or cancel it?");
+    terminal
+}
+
+#[test]
+fn ctrl_c_in_a_run_on_slurm_asks() {
+    let Some(cluster) = cluster() else { return };
+    for answer in ["l", "Leave"] {
+        let line = line_on(&cluster);
+        let hold = Hold::new(&line);
+        let mut terminal = asked(&line, &cluster);
+        // What is no answer is asked again.
+        terminal.type_keys("what?\r");
+        terminal.wait_until("a second question", |screen| {
+            screen.matches("leave the run going").count() == 2
+        });
+        let run = newest(&line);
+        terminal.type_keys(&format!("{answer}\r"));
+        terminal.wait_for(" attach ");
+        assert_eq!(terminal.end().0, 0);
+        until("nobody goes on", || {
+            run.standing().unwrap() == RunStanding::Running
+        });
+        drop(hold);
+        until("it does not end", || has_ended(&run));
+        assert_eq!(ran(&line), [0, 1]);
+        assert_eq!(line.out("cat sum sum.json").trim(), "1");
+        wait_for_queue(&cluster);
+    }
+}
+
+#[test]
+fn the_answer_to_cancel_ends_the_jobs() {
+    let Some(cluster) = cluster() else { return };
+    for answer in ["c", "cancel"] {
+        let line = line_on(&cluster);
+        // The leaves would wait for ever.
+        let _hold = Hold::new(&line);
+        let mut terminal = asked(&line, &cluster);
+        terminal.type_keys(&format!("{answer}\r"));
+        assert_eq!(terminal.end().0, 130);
+        wait_for_queue(&cluster);
+        assert!(has_ended(&newest(&line)));
+        assert_eq!(ran(&line), [0, 1]);
+        assert_eq!(line.store.rrefs().unwrap().len(), 0);
+        assert_eq!(line.store.failed_builds().unwrap().len(), 0);
+        assert!(tasks(&line).is_empty());
+    }
+}
+
+#[test]
+fn a_second_ctrl_c_ends_the_process_and_no_job() {
+    let Some(cluster) = cluster() else { return };
+    let line = line_on(&cluster);
+    let hold = Hold::new(&line);
+    let mut terminal = asked(&line, &cluster);
     let run = newest(&line);
-    terminal.type_keys("l\r");
-    terminal.wait_for(" attach ");
-    assert_eq!(terminal.end().0, 0);
-    until("nobody goes on", || {
-        run.standing().unwrap() == RunStanding::Running
-    });
+    terminal.type_keys("\x03");
+    assert_eq!(terminal.end().0, 130);
+    assert_eq!(run.standing().unwrap(), RunStanding::Killed);
+    assert_eq!(cluster.jobs("running").len(), 2);
     drop(hold);
-    until("it does not end", || has_ended(&run));
+    assert_eq!(line.say("attach").code, 0);
     assert_eq!(ran(&line), [0, 1]);
     assert_eq!(line.out("cat sum sum.json").trim(), "1");
     wait_for_queue(&cluster);
@@ -382,15 +386,21 @@ fn all_tasks_are_cancelled_at_once() {
     let Some(cluster) = cluster() else { return };
     let line = line_on(&cluster);
     let _hold = Hold::new(&line);
-    let run = start(&line, "run --on slurm --leaves 20 --keep-going -q");
+    let mut run = line.command("run --on slurm --leaves 4 --keep-going -q");
+    let run = run.stdout(Stdio::null()).stderr(Stdio::piped());
+    let run = run.spawn().unwrap();
     until("nothing runs", || ran(&line).len() == 4);
     let said = line.out("cancel");
     assert!(said.contains("cancelled 4 builds"), "{said}");
+    // The run takes none of them for lost: it would have them built again, and they would wait for ever.
+    let of_run = newest(&line);
+    until("the run goes on", || has_ended(&of_run));
+    let ended = run.wait_with_output().unwrap();
+    let said = String::from_utf8_lossy(&ended.stderr);
+    assert_eq!(ended.status.code(), Some(1), "{said}");
+    assert!(said.contains("was cancelled"), "{said}");
+    assert_eq!(ran(&line), [0, 1, 2, 3]);
     wait_for_queue(&cluster);
-    // The others waited for the first.
-    let mut run = run;
-    kill_process(Pid::from_child(&run), Signal::INT).unwrap();
-    assert_eq!(run.wait().unwrap().code(), Some(130));
     let failed = line.store.failed_builds().unwrap();
     assert!(failed.is_empty(), "{failed:?}");
 }
@@ -469,58 +479,16 @@ fn what_orders_name_is_kept_until_the_run_has_ended() {
     wait_for_queue(&cluster);
 }
 
-/// Returns the tasks of the session's store that still run on this machine.
-fn processes(line: &Line) -> usize {
-    let wanted = format!("PYLIGHTNIX_ORDERS={}", line.store.root().display());
-    let all = fs::read_dir("/proc").unwrap().flatten();
-    let of_store = all.filter(|process| {
-        let variables = fs::read(process.path().join("environ")).unwrap_or_default();
-        String::from_utf8_lossy(&variables).contains(&wanted)
-    });
-    of_store.count()
-}
-
-/// The campaign has more of them: `PYLIGHTNIX_KILLS=20`.
+/// The campaign `slurm-kills` has more of them.
 #[test]
 fn a_run_whose_process_dies_again_and_again_builds_each_stage_once() {
     let Some(cluster) = cluster() else { return };
-    let line = line_on(&cluster);
-    let kills = std::env::var("PYLIGHTNIX_KILLS").ok();
-    let kills = kills.and_then(|kills| kills.parse().ok()).unwrap_or(3);
-    let leaves = 10 + 5 * kills;
-    let arguments = format!("run --detach --on slurm --leaves {leaves} --takes 400 --pack 1s");
-    assert_eq!(line.say(&arguments).code, 0);
-    let run = newest(&line);
-    let mut attached = Vec::new();
-    let mut killed = 0;
     let moment = || {
         let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap();
         Duration::from_micros(u64::from(now.subsec_micros()) % 1_500_000)
     };
-    while killed < kills && !has_ended(&run) {
-        sleep(moment());
-        if run.standing().unwrap() == RunStanding::Running {
-            kill_driver(&run);
-            killed += 1;
-        }
-        attached.push(start(&line, "attach -1"));
-        until("nobody goes on", || {
-            run.standing().unwrap() != RunStanding::Killed
-        });
-    }
-    until("it does not end", || has_ended(&run));
-    for attached in attached {
-        attached.wait_with_output().unwrap();
-    }
+    let killed = kill_drivers(&line_on(&cluster), &cluster, 3, moment);
     assert!(killed > 0);
-    assert_eq!(ran(&line), (0..leaves).collect::<Vec<_>>());
-    let sum = leaves * (leaves - 1) / 2;
-    assert_eq!(line.out("cat sum sum.json").trim(), sum.to_string());
-    assert_eq!(line.store.rrefs().unwrap().len() as u64, leaves + 1);
-    assert_eq!(line.store.failed_builds().unwrap().len(), 0);
-    wait_for_queue(&cluster);
-    assert_eq!(processes(&line), 0);
-    assert_eq!(line.say("check").code, 0);
 }
 
 #[test]
@@ -530,8 +498,8 @@ fn a_node_whose_daemon_dies_with_its_jobs_alive_harms_nothing() {
     let hold = Hold::new(&line);
     let run = start(&line, "run --on slurm --leaves 2 -q");
     until("nothing runs", || ran(&line).len() == 2);
-    let tasks = line.json("tasks");
-    let node = tasks[0]["host"].as_str().unwrap().to_owned();
+    let listed = line.json("tasks");
+    let node = listed[0]["host"].as_str().unwrap().to_owned();
     let daemon = Pid::from_raw(cluster.process(&node)).unwrap();
     kill_process(daemon, Signal::KILL).unwrap();
     // Slurm starts its jobs again elsewhere, beside those that still run.
@@ -547,7 +515,7 @@ fn a_node_whose_daemon_dies_with_its_jobs_alive_harms_nothing() {
     assert_eq!(line.out("cat sum sum.json").trim(), "1");
     wait_for_queue(&cluster);
     until("the node is not back", || cluster.is_whole());
-    assert_eq!(processes(&line), 0);
+    assert!(tasks(&line).is_empty());
 }
 
 #[test]

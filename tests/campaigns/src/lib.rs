@@ -20,6 +20,7 @@ mod reach;
 mod rot;
 pub mod scene;
 mod sealed;
+mod slurm_kills;
 pub mod syscalls;
 mod wait;
 
@@ -28,6 +29,7 @@ use pylightnix::prelude::Result;
 use std::path::PathBuf;
 
 use figures::Figures;
+pub use slurm_kills::SPREAD;
 
 /// The options of a campaign.
 #[derive(Clone, Debug)]
@@ -65,6 +67,7 @@ pub const CAMPAIGNS: &[(&str, Campaign)] = &[
     ("power", power::run),
     ("processes", processes::run),
     ("sealed", sealed::run),
+    ("slurm-kills", slurm_kills::run),
     ("cut-off", cut_off::run),
     ("left-out", left_out::run),
     ("mounts", mounts::run),

@@ -1,10 +1,14 @@
 //! Runs a campaign and prints the results: `campaigns NAME [--count N] [--seed S] [--only OPERATION]`. `campaigns actor OPERATION ROOT ..` is
 //! one of the processes into which a campaign injects faults.
 
-use campaigns::{Options, actor, run};
+use campaigns::{Options, SPREAD, actor, run};
 use std::process::ExitCode;
 
 fn main() -> ExitCode {
+    // The process of a run, its tasks and their workers are all this program with these arguments.
+    if std::env::var_os(SPREAD).is_some() {
+        return tests::spread::main();
+    }
     let arguments: Vec<String> = std::env::args().skip(1).collect();
     if let [first, rest @ ..] = arguments.as_slice()
         && first == "actor"
