@@ -119,6 +119,19 @@ fn a_stage_that_kills_its_task_takes_no_other_with_it() {
 }
 
 #[test]
+fn builds_for_which_there_was_no_room_are_packed_as_others_are() {
+    let line = line();
+    assert_eq!(line.say("run --local --busy --leaves 40 -q").code, 0);
+    let run = line.store.run_named("-1").unwrap();
+    let batches = fs::read_dir(run.path().join("orders")).unwrap().flatten();
+    let files = batches.flat_map(|batch| fs::read_dir(batch.path()).unwrap().flatten());
+    let orders = files.filter(|file| file.path().with_extension("said").exists());
+    // A file for what each task says, and one for what it has to do.
+    let tasks = orders.count() / 2;
+    assert!(tasks < 20, "{tasks} tasks");
+}
+
+#[test]
 fn two_runs_of_one_plan_build_each_stage_once() {
     let line = line();
     let hold = line.folder.path().join("hold");

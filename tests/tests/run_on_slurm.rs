@@ -7,25 +7,19 @@ use pylightnix::config::RRefId;
 use pylightnix::prelude::*;
 use pylightnix::realize::Slurm;
 use rustix::process::{Pid, Signal, kill_process};
-use std::fs;
+use std::fs::{self, File};
+use std::io::{ErrorKind, copy, repeat};
 use std::process::{Child, Stdio};
 use std::thread::sleep;
 use std::time::{Duration, Instant};
+use tests::away::{ran, tasks, until};
 use tests::line::Line;
 use tests::slurm::{Cluster, cluster};
+use tests::store::{Mount, folder};
 
 /// Returns the session of a program that finds the cluster.
 fn line(program: &'static str, cluster: &Cluster) -> Line {
     Line::empty(program).with("SLURM_CONF", cluster.conf())
-}
-
-/// Waits until something holds.
-fn until(what: &str, holds: impl Fn() -> bool) {
-    let begun = Instant::now();
-    while !holds() {
-        assert!(begun.elapsed() < Duration::from_secs(90), "{what}");
-        sleep(Duration::from_millis(50));
-    }
 }
 
 /// Starts a run that goes on in the background.
@@ -33,14 +27,6 @@ fn start(line: &Line, arguments: &str) -> Child {
     let mut command = line.command(arguments);
     command.stdout(Stdio::null()).stderr(Stdio::null());
     command.spawn().unwrap()
-}
-
-/// Returns how often leaves ran: all their numbers, sorted.
-fn ran(line: &Line) -> Vec<u64> {
-    let count = fs::read_to_string(line.folder.path().join("count")).unwrap_or_default();
-    let mut ran: Vec<u64> = count.lines().map(|line| line.parse().unwrap()).collect();
-    ran.sort_unstable();
-    ran
 }
 
 /// Returns the number of orders of all runs.
@@ -62,21 +48,6 @@ fn orders(line: &Line) -> usize {
         }
     }
     orders
-}
-
-/// Returns the process of a task in the session's store.
-fn task_of(line: &Line) -> Option<i32> {
-    let wanted = format!("PYLIGHTNIX_ORDERS={}", line.store.root().display());
-    let processes = fs::read_dir("/proc").unwrap().flatten();
-    let mut numbers =
-        processes.filter_map(|process| process.file_name().to_str()?.parse::<i32>().ok());
-    numbers.find(|number| {
-        let variables = fs::read(format!("/proc/{number}/environ")).unwrap_or_default();
-        let variables = String::from_utf8_lossy(&variables).into_owned();
-        variables
-            .split('\0')
-            .any(|variable| variable.starts_with(&wanted))
-    })
 }
 
 /// Returns the process that started another one.
@@ -313,7 +284,7 @@ fn a_node_that_dies_loses_nothing() {
     // The daemon, and what it started.
     let daemon = Pid::from_raw(cluster.process(&node)).unwrap();
     kill_process(daemon, Signal::KILL).unwrap();
-    let task = task_of(&line).unwrap();
+    let task = tasks(&line)[0];
     let shell = parent(task);
     for process in [parent(shell), shell, task] {
         kill_process(Pid::from_raw(process).unwrap(), Signal::KILL).unwrap();
@@ -353,6 +324,33 @@ fn a_controller_that_dies_loses_nothing() {
 }
 
 #[test]
+fn a_controller_that_does_not_answer_at_once_is_asked_again() {
+    let Some(cluster) = cluster() else { return };
+    let line = line(env!("CARGO_BIN_EXE_spread"), &cluster);
+    let controller = Pid::from_raw(cluster.process("slurmctld")).unwrap();
+    kill_process(controller, Signal::KILL).unwrap();
+    let run = start(&line, "run --on slurm --leaves 2 -q");
+    sleep(Duration::from_secs(2));
+    assert_eq!(line.store.rrefs().unwrap().len(), 0);
+    cluster.start_controller();
+    assert!(run.wait_with_output().unwrap().status.success());
+    assert_eq!(ran(&line), [0, 1]);
+    until("a node is not back", || cluster.is_whole());
+}
+
+#[test]
+fn what_slurm_refuses_ends_the_run() {
+    let Some(cluster) = cluster() else { return };
+    let line = line(env!("CARGO_BIN_EXE_spread"), &cluster);
+    let said = line.say("run --on slurm:nowhere --leaves 9 --keep-going -q");
+    assert_eq!(said.code, 1, "{said:?}");
+    for words in ["Slurm does not take the job", "invalid partition"] {
+        assert!(said.err.contains(words), "{words}: {}", said.err);
+    }
+    assert_eq!(orders(&line), 4);
+}
+
+#[test]
 fn sealed_stages_are_sealed_in_tasks() {
     let Some(cluster) = cluster() else { return };
     let line = line(env!("CARGO_BIN_EXE_sealed"), &cluster);
@@ -385,6 +383,84 @@ fn sealed_stages_are_sealed_in_tasks() {
         "{}",
         tries.err
     );
+}
+
+/// Keeps jobs of the cluster in the queue until it is dropped.
+struct Queued<'a>(&'a Cluster);
+
+impl<'a> Queued<'a> {
+    fn new(cluster: &'a Cluster) -> Self {
+        let _ = cluster.ask("scontrol update partition=main state=DOWN");
+        Queued(cluster)
+    }
+}
+
+impl Drop for Queued<'_> {
+    fn drop(&mut self) {
+        let _ = self.0.ask("scontrol update partition=main state=UP");
+    }
+}
+
+#[test]
+fn what_is_not_visible_yet_is_waited_for_and_asked_for_anew() {
+    let Some(cluster) = cluster() else { return };
+    let line = line(env!("CARGO_BIN_EXE_spread"), &cluster);
+    assert_eq!(line.say("run --leaves 1 -q").code, 0);
+    let queued = Queued::new(&cluster);
+    let run = start(&line, "run --on slurm --leaves 1 --force sum -q");
+    until("nothing waits", || !cluster.jobs("pending").is_empty());
+    let job = cluster.jobs("pending").remove(0);
+    // The run has decided, and its task does not see the leaf.
+    let leaf = line.store.realization_dir(line.newest("leaf"));
+    let unseen = line.folder.path().join("unseen");
+    fs::rename(&leaf, &unseen).unwrap();
+    drop(queued);
+    let of_job = format!("scontrol show job {job}");
+    until("it is not started again", || {
+        cluster.ask(&of_job).contains("Restarts=1")
+    });
+    fs::rename(&unseen, &leaf).unwrap();
+    assert!(run.wait_with_output().unwrap().status.success());
+    // It was one task, and no attempt of the stage.
+    assert_eq!(orders(&line), 1);
+    assert_eq!(line.store.failed_builds().unwrap().len(), 0);
+    let sum = line.store.realization(line.newest("sum")).unwrap();
+    let attempts: Vec<_> = sum.builds().iter().map(|build| build.attempts).collect();
+    assert_eq!(attempts, [1, 1]);
+    assert_eq!(line.say("check").code, 0);
+}
+
+#[test]
+fn a_full_disk_is_a_failure_that_is_told_and_another_run_mends() {
+    let Some(cluster) = cluster() else { return };
+    let on_disk = folder();
+    let disk = Mount::new(on_disk.path(), "size=512m");
+    let root = disk.at.join("store");
+    let line = line(env!("CARGO_BIN_EXE_spread"), &cluster).with("PYLIGHTNIX_ROOT", root.clone());
+    let hold = line.folder.path().join("hold");
+    fs::write(&hold, "").unwrap();
+    let mut run = line.command("run --on slurm --leaves 2 --keep-going -q");
+    let run = run.stdout(Stdio::null()).stderr(Stdio::piped());
+    let run = run.spawn().unwrap();
+    until("nothing runs", || ran(&line).len() == 2);
+    let ballast = disk.at.join("ballast");
+    let filled = copy(&mut repeat(0), &mut File::create(&ballast).unwrap());
+    assert_eq!(filled.unwrap_err().kind(), ErrorKind::StorageFull);
+    fs::remove_file(&hold).unwrap();
+    let ended = run.wait_with_output().unwrap();
+    let said = String::from_utf8_lossy(&ended.stderr);
+    assert_eq!(ended.status.code(), Some(1), "{said}");
+    assert!(said.contains("No space left on device"), "{said}");
+    until("a task goes on", || {
+        cluster.jobs("pending,running").is_empty()
+    });
+    fs::remove_file(&ballast).unwrap();
+    let store = Store::open(&root).unwrap();
+    assert_eq!(line.say("check").code, 0);
+    assert_eq!(line.say("run --on slurm --leaves 2 -q").code, 0);
+    assert_eq!(sum_of(&line), 1);
+    assert_eq!(store.rrefs().unwrap().len(), 3);
+    assert_eq!(line.say("check").code, 0);
 }
 
 /// A stage.

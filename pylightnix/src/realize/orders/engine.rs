@@ -163,10 +163,13 @@ impl Engine {
     pub(in crate::realize) fn run(mut self) {
         while self.take_incoming() {
             self.withdraw();
-            if self.is_quiet()
-                && let Err(error) = self.submit()
-            {
-                self.refuse(&error);
+            if self.is_quiet() {
+                let wanted = self.waiting.clone();
+                if let Err(error) = self.submit() {
+                    // Those that were about to be submitted are told, too: a thread waits for each.
+                    self.waiting = wanted;
+                    self.refuse(&error);
+                }
             }
             if self.reading.is_due() {
                 let heard = self.hear();
@@ -431,10 +434,9 @@ impl Engine {
         }
         let room = self.executor.room()?;
         let free = room.tasks.saturating_sub(self.out.len());
-        for held in tasks.split_off(free.min(tasks.len())) {
-            self.waiting.extend(held);
-        }
+        let held = tasks.split_off(free.min(tasks.len()));
         if free == 0 {
+            held.into_iter().for_each(|task| self.put_back(task));
             self.not_before = Instant::now() + LATER / 4;
             return Ok(());
         }
@@ -455,6 +457,8 @@ impl Engine {
                 self.submit_batch(&needs, batch)?;
             }
         }
+        // After those of their names that are out now.
+        held.into_iter().for_each(|task| self.put_back(task));
         if self.waiting.is_empty() {
             self.came = None;
         }
@@ -481,7 +485,7 @@ impl Engine {
         let ids = match self.executor.submit(&batch)? {
             Submission::Tasks(ids) => ids,
             Submission::Later(_) => {
-                self.waiting.extend(tasks.into_iter().flatten());
+                tasks.into_iter().for_each(|task| self.put_back(task));
                 self.not_before = Instant::now() + LATER;
                 return Ok(());
             }
@@ -500,6 +504,21 @@ impl Engine {
         self.asking = Rhythm::new(ASK);
         self.asking.next += ASK.0;
         Ok(())
+    }
+
+    /// Lets builds wait that could not be submitted. If none of their name is out, the next ones of it go first.
+    fn put_back(&mut self, task: Vec<Arc<Ticket>>) {
+        for ticket in &task {
+            let name = ticket.build.terms.dref.name();
+            let mut out = self.out.iter().flat_map(|task| &task.builds);
+            let is_of_name = |out: &Arc<Ticket>| out.build.terms.dref.name() == name;
+            if self.probes.contains_key(name)
+                && !out.any(|build| build.ticket.as_ref().is_some_and(is_of_name))
+            {
+                self.probes.remove(name);
+            }
+        }
+        self.waiting.extend(task);
     }
 
     /// Returns how long a task is expected to take; `None` if that is not known, or if it took longer before.

@@ -53,6 +53,12 @@ fn ask<S: AsRef<OsStr>>(program: &str, arguments: &[S]) -> Result<String> {
     })
 }
 
+/// Whether what a command said of its failure may be over soon.
+pub(super) fn may_pass(error: &Error) -> bool {
+    let said = error.to_string();
+    LATER.iter().any(|words| said.contains(words))
+}
+
 /// Returns how many jobs an array may have.
 pub(super) fn array_size() -> Result<usize> {
     let config = ask("scontrol", &["show", "config"])?;

@@ -10,7 +10,7 @@ use std::ffi::OsString;
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::sync::OnceLock;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use super::executor::{Adopted, Batch, Executor, Room, Sight, Submission, TaskId};
 use crate::store::RunFolder;
@@ -51,6 +51,8 @@ pub struct Slurm {
     at_most: usize,
     pack: Duration,
     known: OnceLock<Known>,
+    /// When it was asked for the first time.
+    asked: OnceLock<Instant>,
 }
 
 /// What is asked once in a run.
@@ -63,6 +65,9 @@ struct Known {
 /// How many times as long as expected a task may take whose time is guessed.
 const GUESS: u32 = 3;
 
+/// How long Slurm may take until it answers for the first time.
+const ANSWERS: Duration = Duration::from_secs(60);
+
 /// How many tasks are in the queue at once, unless something else is said.
 const AT_MOST: usize = 200;
 
@@ -74,6 +79,7 @@ impl Slurm {
             at_most: AT_MOST,
             pack: Duration::from_secs(60),
             known: OnceLock::new(),
+            asked: OnceLock::new(),
         }
     }
 
@@ -142,7 +148,14 @@ impl Default for Slurm {
 
 impl Executor for Slurm {
     fn room(&self) -> Result<Room> {
-        Ok(self.known()?.room)
+        let since = *self.asked.get_or_init(Instant::now);
+        match self.known() {
+            Ok(known) => Ok(known.room),
+            Err(error) if commands::may_pass(&error) && since.elapsed() < ANSWERS => {
+                Ok(Room::new(0))
+            }
+            Err(error) => Err(error),
+        }
     }
 
     fn pack(&self) -> Duration {

@@ -66,3 +66,60 @@ fn quoted(word: &OsStr) -> Vec<u8> {
     quoted.push(b'\'');
     quoted
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::realize::orders::executor::Needs;
+    use std::fs;
+    use std::os::unix::fs::PermissionsExt as _;
+    use std::process::Command;
+
+    /// Runs the script of a job whose program ends with this status, after so many restarts. Returns what it ends with, and what was asked of
+    /// `scontrol`.
+    fn ended(status: i32, restarts: Option<&str>) -> (Option<i32>, String) {
+        let folder = tempfile::tempdir().unwrap();
+        let asked = folder.path().join("asked");
+        let scontrol = folder.path().join("scontrol");
+        let text = format!("#!/bin/sh\necho \"$@\" >> {}\n", asked.display());
+        fs::write(&scontrol, text).unwrap();
+        fs::set_permissions(&scontrol, fs::Permissions::from_mode(0o755)).unwrap();
+        let batch = Batch {
+            place: folder.path().to_owned(),
+            command: vec![
+                "/bin/sh".into(),
+                "-c".into(),
+                format!("exit {status}").into(),
+            ],
+            folder: folder.path().to_owned(),
+            orders: Vec::new(),
+            needs: Needs::default(),
+            time: None,
+            expected: None,
+            name: "x".to_owned(),
+            comment: "c".to_owned(),
+        };
+        let script = folder.path().join("script");
+        fs::write(&script, of(&batch, &Site::default())).unwrap();
+        let mut shell = Command::new("/bin/sh");
+        shell.arg(&script).env_clear();
+        shell.env("PATH", folder.path());
+        shell.env("SLURM_ARRAY_JOB_ID", "7");
+        shell.env("SLURM_ARRAY_TASK_ID", "2");
+        if let Some(restarts) = restarts {
+            shell.env("SLURM_RESTART_COUNT", restarts);
+        }
+        let status = shell.status().unwrap();
+        (status.code(), fs::read_to_string(asked).unwrap_or_default())
+    }
+
+    #[test]
+    fn a_task_that_sees_too_little_is_started_again_three_times_at_most() {
+        let again = || "requeue 7_2\n".to_owned();
+        assert_eq!(ended(AGAIN, None), (Some(AGAIN), again()));
+        assert_eq!(ended(AGAIN, Some("2")), (Some(AGAIN), again()));
+        assert_eq!(ended(AGAIN, Some("3")), (Some(AGAIN), String::new()));
+        assert_eq!(ended(1, None), (Some(1), String::new()));
+        assert_eq!(ended(0, None), (Some(0), String::new()));
+    }
+}
