@@ -110,7 +110,8 @@ impl WorkerProcess {
                     return Ok(Err(explained_plan(error, &this.refused())));
                 }
                 Next::Message(_) => {}
-                Next::Died(death) => {
+                Next::Ended => {
+                    let death = this.reap().map_err(refused)?;
                     let message = format!(
                         "the process for the stage {} while it made the plan",
                         said(death.status)
@@ -175,7 +176,13 @@ impl WorkerProcess {
                     break Ok(WorkerEnd::Refused(Error::of_plan(error.into_error())));
                 }
                 Ok(Next::Message(FromWorker::Ready | FromWorker::Sealed)) => {}
-                Ok(Next::Died(death)) => {
+                Ok(Next::Ended) => {
+                    // Once it was waited for, its number may be that of another process.
+                    stop.unwatch_worker(self.group);
+                    let death = match self.reap() {
+                        Ok(death) => death,
+                        Err(error) => break Err(refused(error)),
+                    };
                     // Who cancels a task ends all its processes, and no stage has failed. This one may be a moment behind.
                     if env::var_os(TASK).is_some()
                         && death.status.signal() == Some(Signal::TERM.as_raw())
@@ -192,7 +199,7 @@ impl WorkerProcess {
         end
     }
 
-    /// Waits for the next message, or for the end of the process.
+    /// Waits for the next message, or for the end of the process, which keeps its number until it is [reaped](Self::reap).
     fn next(&mut self) -> io::Result<Next> {
         loop {
             match self.receiver.receive(Some(LOOK))? {
@@ -200,11 +207,11 @@ impl WorkerProcess {
                 // A process closes its socket when it ends.
                 Received::End => {
                     self.has_ended(WaitIdOptions::empty())?;
-                    return self.reap();
+                    return Ok(Next::Ended);
                 }
                 Received::Nothing => {
                     if self.has_ended(WaitIdOptions::NOHANG)? {
-                        return self.reap();
+                        return Ok(Next::Ended);
                     }
                 }
             }
@@ -223,19 +230,20 @@ impl WorkerProcess {
     }
 
     /// Ends what is left of the group of the process, which has ended, and returns how it did.
-    fn reap(&mut self) -> io::Result<Next> {
+    fn reap(&mut self) -> io::Result<Death> {
         // Others get its number, and that of its group, once the process was waited for.
         let _ = kill_process_group(self.group, Signal::KILL);
         let exceeded = self.exceeded();
         self.limit = None;
         let status = self.child.wait()?;
-        Ok(Next::Died(Death { status, exceeded }))
+        Ok(Death { status, exceeded })
     }
 }
 
 enum Next {
     Message(FromWorker),
-    Died(Death),
+    /// The process has ended.
+    Ended,
 }
 
 /// How a process died.
