@@ -3,6 +3,7 @@
 //! other side lives, and must not remove anything that it uses or builds.
 
 use pylightnix::prelude::Result;
+use pylightnix::store::Store;
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::Command;
@@ -20,12 +21,27 @@ use crate::{Options, unable};
 /// A scenario on both sides.
 type Play = fn(&Sides<'_>) -> Result<Violated>;
 
-const PLAYS: &[(&str, Play)] = &[
-    ("a collection beside a use", collected_beside_a_use),
-    ("a build beside a sweep", built_beside_a_sweep),
+/// The scenarios, each with the sides by which the store is used.
+const PLAYS: &[(&str, Play, &[&str])] = &[
+    (
+        "a collection beside a use",
+        collected_beside_a_use,
+        &["view", "disk"],
+    ),
+    (
+        "a build beside a sweep",
+        built_beside_a_sweep,
+        &["view", "disk"],
+    ),
+    // What is built on a disk says that its lock can be seen.
+    (
+        "a log of another machine",
+        followed_from_another_machine,
+        &["view"],
+    ),
 ];
 
-/// Runs each scenario in both directions.
+/// Runs each scenario.
 ///
 /// # Errors
 /// Fails if `bindfs` is missing or may not mount.
@@ -34,12 +50,12 @@ pub(crate) fn run(options: &Options) -> Result<Figures> {
     let place = place()?;
     let scene = Scene::new(&options.program, place.path())?;
     let mut figures = Figures::default();
-    for (name, play) in PLAYS {
-        for using in ["view", "disk"] {
+    for (name, play, used_by) in PLAYS {
+        for using in *used_by {
             scene.reset()?;
             let view = View::mount(&scene.path("store"), &place.path().join("view"))?;
             let disk = scene.path("store");
-            let (used, other) = match using {
+            let (used, other) = match *using {
                 "view" => (&view.at, &disk),
                 _ => (&disk, &view.at),
             };
@@ -120,6 +136,39 @@ fn built_beside_a_sweep(sides: &Sides<'_>) -> Result<Violated> {
     expected.there.extend(other.acknowledged);
     expected.there.extend(ended.acknowledged);
     Ok(holds(&sides.scene.path("store"), &expected))
+}
+
+/// The log of a build of another machine can be followed until it ends.
+fn followed_from_another_machine(sides: &Sides<'_>) -> Result<Violated> {
+    let mut machine = Command::new("unshare");
+    let script = "hostname elsewhere && exec \"$0\" actor \"$@\"";
+    machine
+        .args(["--uts", "sh", "-c", script])
+        .arg(sides.program)
+        .args(["halt in a build", &sides.used, "2", "300"]);
+    let mut building = Member::run(machine)?;
+    building.wait_until_made()?;
+    let store = Store::open(&sides.other)?;
+    let running = store.running()?;
+    let [build] = running.as_slice() else {
+        return Ok(Err(format!("these builds are seen: {running:?}")));
+    };
+    if build.process != Some(building.id()) {
+        return Ok(Err(format!("it is not seen whose it is: {build:?}")));
+    }
+    let mut log = build.follow()?;
+    let follow = thread::spawn(move || std::io::copy(&mut log, &mut std::io::sink()));
+    thread::sleep(Duration::from_millis(300));
+    let ended_early = follow.is_finished();
+    let ended = building.let_go()?;
+    if ended_early || !ended.is_good() {
+        return Ok(Err(format!("followed to its end too early, or {ended:?}")));
+    }
+    let _ = follow.join();
+    match store.running()?.as_slice() {
+        [] => Ok(Ok(())),
+        left => Ok(Err(format!("these are said to run: {left:?}"))),
+    }
 }
 
 /// A folder through a FUSE file system, unmounted on drop.

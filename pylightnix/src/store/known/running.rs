@@ -17,7 +17,7 @@ use crate::store::disk::layout::LOG;
 use crate::store::disk::regular;
 use crate::store::known::follow::FollowLog;
 use crate::store::using::lease::Used;
-use crate::store::using::sweep::{LeaseState, names, probe};
+use crate::store::using::sweep::{names, seems_alive};
 
 /// Number of the hash's hex digits in the folder name. Kept short, as paths of Unix sockets in the folder are limited.
 const HASH: usize = 16;
@@ -70,7 +70,7 @@ impl RunningBuild {
 
     /// Whether the build still runs, as far as this machine can tell.
     pub(in crate::store) fn is_running(&self) -> bool {
-        self.folder.exists() && matches!(probe(&self.lease), LeaseState::Alive)
+        self.folder.exists() && seems_alive(&self.lease)
     }
 
     /// Returns the next attempt of the same run, which begins before the folder of the failed one is removed.
@@ -114,7 +114,8 @@ fn begun(folder: &Path) -> Option<Timestamp> {
 
 impl Store {
     /// Returns the running builds of all processes that use this store, oldest first. Derived from the file system alone,
-    /// without communication between processes.
+    /// without communication between processes. Where machines do not see each other's locks, as on NFS without them, a build of another
+    /// machine counts as running until its folder is removed.
     ///
     /// # Errors
     /// Fails if a system call fails.
@@ -153,7 +154,7 @@ impl Store {
                 })
                 .collect();
             let lease = self.layout().leases().join(&name);
-            if folders.is_empty() || !matches!(probe(&lease), LeaseState::Alive) {
+            if folders.is_empty() || !seems_alive(&lease) {
                 continue;
             }
             let text = regular::read_to_string(&lease).unwrap_or_default();
@@ -188,6 +189,7 @@ fn named(lease: &str, hash: &str) -> Option<DRefId> {
 
 /// Parses the process ID in a lease.
 fn process(lease: &str) -> Option<u32> {
-    let line = lease.lines().next()?.strip_prefix("# process ")?;
+    let mut lines = lease.lines();
+    let line = lines.find_map(|line| line.strip_prefix("# process "))?;
     line.split(' ').next()?.parse().ok()
 }

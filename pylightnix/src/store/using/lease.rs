@@ -24,6 +24,23 @@ use crate::{Error, Result};
 /// Prefix of the first line of a lease whose lock may be invisible to other users of the store.
 pub(in crate::store) const ELSEWHERE: &str = "elsewhere:";
 
+/// Comes before the machine in the comment of a lease whose lock may be invisible to others.
+const AT: &str = " at ";
+
+/// Returns the name of this machine.
+fn host() -> String {
+    let name = rustix::system::uname();
+    name.nodename().to_string_lossy().into_owned()
+}
+
+/// Whether the process of a lease whose lock may be invisible here runs, or ran, on another machine. `lease` is its content.
+pub(in crate::store) fn is_of_another_machine(lease: &str) -> bool {
+    let mut lines = lease.lines();
+    let is_marked = lines.next().is_some_and(|line| line.starts_with(ELSEWHERE));
+    let machine = lines.next().and_then(|line| line.rsplit_once(AT));
+    is_marked && machine.is_some_and(|(_, machine)| machine != format!("{:?}", host()))
+}
+
 /// Something that a process uses.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub(in crate::store) enum Used {
@@ -193,7 +210,11 @@ impl Lease {
             text.push_str(&format!("# process {} ", std::process::id()));
             let program = std::env::args_os().next().unwrap_or_default();
             // `Debug` formatting escapes line breaks.
-            text.push_str(&format!("{program:?}\n"));
+            text.push_str(&format!("{program:?}"));
+            if named.begins > 0 {
+                text.push_str(&format!("{AT}{:?}", host()));
+            }
+            text.push('\n');
         }
         let mut length = named.length;
         let mut write = |text: &mut String| {

@@ -9,9 +9,10 @@ use uuid::Uuid;
 
 use crate::Error;
 use crate::store::disk::layout::Layout;
+use crate::store::disk::regular;
 use crate::store::disk::remove::remove_tree;
 use crate::store::using::flock::{TryLock, attempt, is_at};
-use crate::store::using::lease::ELSEWHERE;
+use crate::store::using::lease::{ELSEWHERE, is_of_another_machine};
 
 /// Removes the temporary folders and leases of dead processes, and empties the trash. `own` is the name of this process's
 /// lease. The caller holds the sweep lock.
@@ -132,6 +133,19 @@ pub(in crate::store) fn probe_for_removal(lease: &Path, alone: bool) -> LeaseSta
     match probe(lease) {
         LeaseState::Dead(file) if !alone && is_elsewhere(&file) => LeaseState::Elsewhere,
         found => found,
+    }
+}
+
+/// Whether the process of a lease lives, as far as it is known: good enough for lists that people look at. A process of another machine
+/// whose lock may be invisible here counts as alive.
+pub(in crate::store) fn seems_alive(lease: &Path) -> bool {
+    match probe(lease) {
+        LeaseState::Alive | LeaseState::Elsewhere => true,
+        LeaseState::Dead(_held) => {
+            let text = regular::read_to_string(lease).unwrap_or_default();
+            is_of_another_machine(&text)
+        }
+        LeaseState::Missing => false,
     }
 }
 
