@@ -6,7 +6,7 @@ use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::Duration;
 
 use pylightnix::prelude::*;
-use pylightnix::realize::{Cancel, Event};
+use pylightnix::realize::{Cancel, Event, Processes, Slurm};
 
 // ANCHOR: sorted
 #[derive(Config)]
@@ -92,8 +92,38 @@ fn trained(b: &Build<Trained>) -> Result<TrainedOutputs> {
 }
 // ANCHOR_END: trained
 
+// ANCHOR: anywhere
+/// The plan, which a process that runs a stage makes again.
+fn experiment(_: &Run<'_>) -> Result<(DRef<Sorted>, DRef<Sampled, Many>)> {
+    let words = "beech ash oak".to_owned();
+    Ok((
+        instantiate(Sorted::new(words))?,
+        instantiate(Sampled::new(1000))?,
+    ))
+}
+
+fn anywhere(store: &Store, place: &str) -> Result<()> {
+    let run = Realize::new(store);
+    let run = match place {
+        "processes" => run.on(Processes::new()),
+        "slurm" => run.on(Slurm::new()),
+        _ => run,
+    };
+    let (sorted, samples) = run.evaluate(experiment)?;
+    println!("{}", sorted.id());
+    for sample in samples {
+        println!("{}: {}", sample.id(), sample.out.load()?);
+    }
+    Ok(())
+}
+// ANCHOR_END: anywhere
+
 fn main() -> Result<()> {
+    // ANCHOR: worker
+    pylightnix::worker(experiment)?; // does not return in a process that runs a stage
+    // ANCHOR_END: worker
     let store = Store::open("_store")?;
+    let place = std::env::args().nth(2).unwrap_or_default();
     match std::env::args().nth(1).as_deref() {
         None => {
             program(&store)?;
@@ -106,7 +136,10 @@ fn main() -> Result<()> {
         Some("broken") => broken(&store),
         Some("tries") => tries(&store),
         Some("resources") => resources(&store),
-        Some(_) => Err("say `program`, `sample`, `broken`, `tries` or `resources`".into()),
+        Some("anywhere") => anywhere(&store, &place),
+        Some(_) => {
+            Err("say `program`, `sample`, `broken`, `tries`, `resources` or `anywhere`".into())
+        }
     }
 }
 

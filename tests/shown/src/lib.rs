@@ -18,6 +18,7 @@ pub struct Example {
     package: PathBuf,
     folder: tempfile::TempDir,
     varying: Vec<(Regex, String)>,
+    variables: Vec<(&'static str, PathBuf)>,
 }
 
 impl Example {
@@ -28,6 +29,7 @@ impl Example {
             package: package.into(),
             folder,
             varying: Vec::new(),
+            variables: Vec::new(),
         }
         .varies(
             "[0-9a-f]{8}-[0-9a-f]{4}-7[0-9a-f]{3}-[0-9a-f]{4}-[0-9a-f]{12}",
@@ -51,6 +53,12 @@ impl Example {
         )
     }
 
+    /// Sets a variable for the programs of the example.
+    pub fn with(mut self, name: &'static str, value: &Path) -> Self {
+        self.variables.push((name, value.to_owned()));
+        self
+    }
+
     /// The folder that the example runs in.
     pub fn folder(&self) -> &Path {
         self.folder.path()
@@ -67,6 +75,7 @@ impl Example {
             .current_dir(self.folder())
             .env_remove("RUST_BACKTRACE")
             .env_remove("PYLIGHTNIX_ROOT")
+            .envs(self.variables.iter().map(|(name, value)| (name, value)))
             .stdout(copy())
             .stderr(copy())
             .status()
