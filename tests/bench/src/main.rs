@@ -27,6 +27,7 @@ mod plans;
 mod processes;
 mod schedule;
 mod second;
+mod slurm;
 mod table;
 
 use std::process::ExitCode;
@@ -77,6 +78,11 @@ const BENCHMARKS: &[Benchmark] = &[
         name: "processes",
         run: processes::run,
         child: Some(processes::child),
+    },
+    Benchmark {
+        name: "slurm",
+        run: slurm::run,
+        child: Some(slurm::child),
     },
     Benchmark {
         name: "cold",

@@ -58,6 +58,18 @@ impl Row {
         }
     }
 
+    /// A number of things, with the maximum `bar`.
+    pub(crate) fn count(work: &str, number: usize, bar: usize) -> Self {
+        Row {
+            work: work.to_owned(),
+            ours: number.to_string(),
+            beside: String::new(),
+            measured: number.to_string(),
+            bar: bar.to_string(),
+            is_held: number <= bar,
+        }
+    }
+
     /// Removes the bar, for information only.
     pub(crate) fn only_told(mut self) -> Self {
         self.bar.clear();
