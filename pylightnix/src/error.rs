@@ -45,6 +45,8 @@ pub enum ErrorKind {
     Missing,
     /// An archive is damaged or contradicts itself.
     Archive,
+    /// A remote is not what it has to be, or holds something else than it says.
+    Remote,
     /// The operating system reported an error.
     Io,
 }

@@ -15,6 +15,7 @@ mod object;
 mod plumbing;
 mod publish;
 mod query;
+pub mod remote;
 mod repair;
 mod runs;
 mod using;

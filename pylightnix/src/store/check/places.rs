@@ -9,7 +9,7 @@ use super::examine::{about, short};
 use super::{Fault, FaultKind};
 use crate::config::{DRefId, RRefId};
 use crate::store::Store;
-use crate::store::disk::layout::{CONFIG, FOLDERS, FORMAT, RECORD, RESERVED};
+use crate::store::disk::layout::{CONFIG, FOLDERS, FORMAT, RECORD, REMOTES, RESERVED};
 use crate::store::disk::there::{is_absence, is_there, tells_of_damage};
 use crate::{Error, Result};
 
@@ -26,7 +26,9 @@ pub(super) fn unexpected(store: &Store) -> Result<Vec<Fault>> {
         Ok(())
     };
     look(store.root(), &|name, _| {
-        FOLDERS.contains(&name) || [FORMAT, RESERVED].contains(&name) || name.starts_with('.')
+        FOLDERS.contains(&name)
+            || [FORMAT, REMOTES, RESERVED].contains(&name)
+            || name.starts_with('.')
     })?;
     look(&store.layout().objects(), &|name, is_folder| {
         is_folder && DRefId::from_folder(name).is_some()

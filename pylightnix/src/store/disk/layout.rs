@@ -44,6 +44,9 @@ pub(crate) const RUN_PROGRAM: &str = "bin";
 /// The cache folder of partial downloads.
 pub(crate) const FETCHES: &str = "fetches";
 
+/// The file with the addresses of remotes.
+pub(in crate::store) const REMOTES: &str = "remotes.toml";
+
 /// The reserve file, which garbage collection deletes first to free space on a full disk.
 pub(in crate::store) const RESERVED: &str = "reserved";
 

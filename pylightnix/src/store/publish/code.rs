@@ -148,8 +148,19 @@ impl Store {
             .map_err(|error| Error::io("look at", &path, error))
     }
 
-    fn read_code(&self, fingerprint: &str) -> Result<Option<String>> {
+    /// Returns the content of the file of a fingerprint: a list, or the text of a version before lists.
+    pub(in crate::store) fn read_code(&self, fingerprint: &str) -> Result<Option<String>> {
         let path = self.code_path(fingerprint)?;
+        match regular::read_to_string(&path) {
+            Ok(text) => Ok(Some(text)),
+            Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
+            Err(error) => Err(Error::io("read", &path, error)),
+        }
+    }
+
+    /// Returns the text of an item, or `None` if it was not saved.
+    pub(in crate::store) fn code_item(&self, hash: &str) -> Result<Option<String>> {
+        let path = self.layout().code_items().join(hash);
         match regular::read_to_string(&path) {
             Ok(text) => Ok(Some(text)),
             Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),

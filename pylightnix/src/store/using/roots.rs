@@ -335,7 +335,8 @@ fn check_name(name: &str) -> Result<()> {
     Err(no_name(name))
 }
 
-fn check_characters(name: &str) -> Result<()> {
+/// Checks the characters of the name of a root, here or at a remote.
+pub(in crate::store) fn check_characters(name: &str) -> Result<()> {
     let fits = (1..=200).contains(&name.len())
         && !name.starts_with('.')
         && name

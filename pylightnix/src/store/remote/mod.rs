@@ -1,0 +1,39 @@
+//! Remotes: places outside of this machine where a group keeps results. See [`Remote`].
+//!
+//! A remote is a set of objects that never change: segments of an index, packs and blobs. Everything but a root is named by the digest of
+//! its bytes, and nothing is believed: what arrives is compared with the references that were asked for before any of it is published.
+//! Putting a segment is the commit of a push. What a push that died has put before that is named by nothing.
+//!
+//! Data flows one way: `line` and `segment` know texts, `pack` knows bytes, `backend` and its kinds know objects, `objects` asks them,
+//! `index` reads what a remote has, and `push`, `pull` and `verify` are what is done with it.
+
+mod backend;
+mod blobs;
+mod code;
+mod content;
+mod escape;
+mod folder;
+mod gather;
+#[cfg(feature = "fetch")]
+mod http;
+mod index;
+mod line;
+mod objects;
+mod pack;
+mod pull;
+mod push;
+mod ranges;
+mod segment;
+mod settings;
+mod stage;
+mod verify;
+
+pub use backend::{Backend, Object, ObjectReader};
+pub use content::{RemoteRealization, RemoteRoot};
+pub use folder::FolderBackend;
+#[cfg(feature = "fetch")]
+pub use http::HttpBackend;
+pub use objects::Remote;
+pub use pull::{Pull, Pulled};
+pub use push::{Push, Pushed, Transfer};
+pub use verify::{Hole, Verified};

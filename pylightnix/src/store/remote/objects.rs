@@ -1,0 +1,263 @@
+//! The handle of a remote, and what is asked of its objects.
+
+use std::io::{self, Read};
+use std::ops::Range;
+use std::path::Path;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::thread;
+use std::time::Duration;
+
+use jiff::Timestamp;
+
+use super::backend::{Backend, Object, ObjectReader};
+use super::folder::FolderBackend;
+use crate::{Error, ErrorKind, Result};
+
+/// The object that says what the others are.
+const FORMAT: &str = "pylightnix.json";
+/// The content of that object.
+const FORMAT_TEXT: &str = "{\"format\":\"pylightnix-remote\",\"version\":1}\n";
+/// The number of objects that a list has in one request.
+const PAGE: u64 = 1000;
+/// The number of times that a request is made before its failure counts.
+const TRIES: u32 = 4;
+/// How long to wait before the first repetition; each further wait is four times as long.
+const WAIT: Duration = Duration::from_millis(50);
+
+/// A place where realizations are kept for others, such as a folder on a shared disk.
+///
+/// Clones share the count of requests.
+///
+/// ```
+/// use pylightnix::store::remote::Remote;
+///
+/// # let folder = tempfile::tempdir()?;
+/// let remote = Remote::open(&folder.path().join("shared").to_string_lossy())?;
+/// assert_eq!(remote.requests(), 0); // nothing was asked yet
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
+#[derive(Clone, Debug)]
+pub struct Remote {
+    backend: Arc<dyn Backend>,
+    requests: Arc<AtomicU64>,
+}
+
+impl Remote {
+    /// Opens the remote at an address: a folder, or with the feature `fetch` an `http://` or `https://` URL, which is for reading alone.
+    /// Asks nothing yet.
+    ///
+    /// # Errors
+    /// The address is not understood, or needs a feature that this program lacks.
+    pub fn open(url: &str) -> Result<Self> {
+        let Some((scheme, rest)) = url.split_once("://") else {
+            return Ok(Remote::over(FolderBackend::new(url)?));
+        };
+        match scheme {
+            "file" if rest.starts_with('/') => Ok(Remote::over(FolderBackend::new(rest)?)),
+            "http" | "https" => of_web(url),
+            _ => Err(Error::new(
+                ErrorKind::Remote,
+                format!("`{scheme}://` is no address of a remote"),
+            )
+            .with_help("give a folder, or a URL that begins with `https://` or `http://`")),
+        }
+    }
+
+    /// Uses a backend of one's own.
+    pub fn over(backend: impl Backend + 'static) -> Self {
+        Remote {
+            backend: Arc::new(backend),
+            requests: Arc::default(),
+        }
+    }
+
+    /// Returns the address, without secrets.
+    pub fn url(&self) -> String {
+        self.backend.url()
+    }
+
+    /// Returns the number of requests that were made by this handle and its clones.
+    pub fn requests(&self) -> u64 {
+        self.requests.load(Ordering::Relaxed)
+    }
+
+    fn count(&self, requests: u64) {
+        self.requests.fetch_add(requests, Ordering::Relaxed);
+    }
+
+    /// Makes a request, again if it fails.
+    fn repeated<R>(&self, mut request: impl FnMut() -> Result<R>) -> Result<R> {
+        let (mut wait, mut tries) = (WAIT, 1);
+        loop {
+            match request() {
+                Err(error) if tries < TRIES && may_pass(&error) => {
+                    thread::sleep(wait);
+                    wait *= 4;
+                    tries += 1;
+                }
+                done => return done,
+            }
+        }
+    }
+
+    /// Lists the objects in a folder; `None` if the remote cannot be listed.
+    pub(super) fn list(&self, folder: &str) -> Result<Option<Vec<Object>>> {
+        self.repeated(|| {
+            let listed = self.backend.list(folder);
+            // One that cannot be listed is not asked.
+            if !matches!(listed, Ok(None)) {
+                let found = listed.as_ref().ok().and_then(Option::as_ref);
+                let length = found.map_or(0, Vec::len) as u64;
+                self.count(length.div_ceil(PAGE).max(1));
+            }
+            listed
+        })
+    }
+
+    /// Reads an object of at most `most` bytes; `None` if there is no such object.
+    pub(super) fn read(&self, object: &str, most: u64) -> Result<Option<Vec<u8>>> {
+        let read = self.repeated(|| {
+            let Some(reader) = self.open_object(object, None)? else {
+                return Ok(None);
+            };
+            // One byte more tells an object that is too long.
+            self.drain(object, reader, most.saturating_add(1)).map(Some)
+        })?;
+        match read {
+            Some(bytes) if bytes.len() as u64 > most => Err(self.refused(
+                object,
+                &format!("is longer than the {most} bytes that it may have"),
+            )),
+            read => Ok(read),
+        }
+    }
+
+    /// Reads a range of an object; `None` if there is no such object. What is returned may be shorter than the range, if the object is.
+    pub(super) fn read_range(&self, object: &str, range: Range<u64>) -> Result<Option<Vec<u8>>> {
+        let length = range.end.saturating_sub(range.start);
+        self.repeated(|| match self.open_object(object, Some(range.clone()))? {
+            Some(reader) => self.drain(object, reader, length).map(Some),
+            None => Ok(None),
+        })
+    }
+
+    /// Opens an object for reading; `None` if there is no such object.
+    pub(super) fn open_object(
+        &self,
+        object: &str,
+        range: Option<Range<u64>>,
+    ) -> Result<Option<ObjectReader>> {
+        self.count(1);
+        self.backend.get(object, range)
+    }
+
+    fn drain(&self, object: &str, reader: ObjectReader, most: u64) -> Result<Vec<u8>> {
+        let mut bytes = Vec::new();
+        match reader.take(most).read_to_end(&mut bytes) {
+            Ok(_) => Ok(bytes),
+            Err(error) => Err(self.unread(object, error)),
+        }
+    }
+
+    /// Returns the error for an object whose bytes stopped coming.
+    pub(super) fn unread(&self, object: &str, error: io::Error) -> Error {
+        let text = format!("{object} of {} cannot be read", self.url());
+        Error::new(ErrorKind::Io, text).because(error)
+    }
+
+    pub(super) fn size(&self, object: &str) -> Result<Option<u64>> {
+        self.repeated(|| {
+            self.count(1);
+            self.backend.size(object)
+        })
+    }
+
+    pub(super) fn put(&self, object: &str, bytes: &[u8]) -> Result<()> {
+        self.repeated(|| {
+            self.count(1);
+            self.backend.put(object, bytes)
+        })
+    }
+
+    pub(super) fn put_file(&self, object: &str, file: &Path) -> Result<()> {
+        self.repeated(|| {
+            self.count(1);
+            self.backend.put_file(object, file)
+        })
+    }
+
+    /// Deletes an object, which need not exist.
+    pub(super) fn delete(&self, object: &str) -> Result<()> {
+        self.repeated(|| {
+            self.count(1);
+            self.backend.delete(object)
+        })
+    }
+
+    /// Returns the time by the clock of the remote.
+    ///
+    /// # Errors
+    /// The remote cannot be reached, or does not tell the time.
+    pub fn time(&self) -> Result<Timestamp> {
+        self.repeated(|| {
+            self.count(1);
+            self.backend.time()
+        })
+    }
+
+    /// Whether there is a remote of this version at the address; an error if there is one of another version, or something else.
+    pub(super) fn is_made(&self) -> Result<bool> {
+        match self.read(FORMAT, 4096)? {
+            None => Ok(false),
+            Some(text) if text == FORMAT_TEXT.as_bytes() => Ok(true),
+            Some(_) => Err(self
+                .refused(FORMAT, "says that this is no remote of version 1")
+                .with_help(
+                    "a later version of pylightnix may have made it; push to another address",
+                )),
+        }
+    }
+
+    /// Says what the objects are.
+    pub(super) fn make(&self) -> Result<()> {
+        self.put(FORMAT, FORMAT_TEXT.as_bytes())
+    }
+
+    /// Returns the error for an object that is not what it has to be; `why` is a predicate.
+    pub(super) fn refused(&self, object: &str, why: &str) -> Error {
+        Error::new(
+            ErrorKind::Remote,
+            format!("{object} of the remote {} {why}", self.url()),
+        )
+    }
+}
+
+/// Whether a request that failed so may succeed when it is made again.
+fn may_pass(error: &Error) -> bool {
+    let mut causes = error.causes().filter_map(|cause| cause.downcast_ref());
+    let fixed = causes.any(|error: &io::Error| {
+        matches!(
+            error.kind(),
+            io::ErrorKind::PermissionDenied
+                | io::ErrorKind::ReadOnlyFilesystem
+                | io::ErrorKind::StorageFull
+                | io::ErrorKind::NotFound
+                | io::ErrorKind::NotADirectory
+        )
+    });
+    error.kind() == ErrorKind::Io && !fixed
+}
+
+#[cfg(feature = "fetch")]
+fn of_web(url: &str) -> Result<Remote> {
+    Ok(Remote::over(super::http::HttpBackend::new(url)?))
+}
+
+#[cfg(not(feature = "fetch"))]
+fn of_web(url: &str) -> Result<Remote> {
+    let text = format!(
+        "the remote {url} cannot be read: this program was built without the feature `fetch`"
+    );
+    Err(Error::new(ErrorKind::Remote, text).with_help("build it with `--features fetch`"))
+}
