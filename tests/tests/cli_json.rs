@@ -107,6 +107,8 @@ fn no_key_goes() {
         ask_store(arguments);
     }
     assert_eq!(line.say("roots --add best plot").code, 0);
+    assert_eq!(line.say("remote add team ./shared").code, 0);
+    ask_store("remote list");
     for arguments in ["note plot well drawn", "tag plot best", "show plot"] {
         ask_store(arguments);
     }
@@ -117,6 +119,11 @@ fn no_key_goes() {
         "copy plot --to other",
         "copy --all --to more",
         "unpack all.zip --store third",
+        "push plot --as best --remote ./shared",
+        "pull best --remote ./shared --store fourth",
+        "remote ls --remote ./shared",
+        "remote roots --remote ./shared",
+        "remote verify --remote ./shared",
         "check --contents",
     ] {
         ask_store(arguments);

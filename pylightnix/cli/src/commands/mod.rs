@@ -21,6 +21,7 @@ mod pack;
 mod params;
 mod path;
 mod plan;
+mod remote;
 mod repair;
 mod replan;
 mod rm;
@@ -69,6 +70,9 @@ pub(crate) enum Command {
     Pack(pack::Pack),
     Unpack(pack::Unpack),
     Copy(pack::Copy),
+    Push(remote::Push),
+    Pull(remote::Pull),
+    Remote(remote::Remote),
     Stats(stats::Stats),
     Completions(completions::Completions),
     Man(completions::Man),
@@ -127,6 +131,9 @@ impl Command {
             Command::Pack(command) => command.run(session),
             Command::Unpack(command) => command.run(session),
             Command::Copy(command) => command.run(session),
+            Command::Push(command) => command.run(session),
+            Command::Pull(command) => command.run(session),
+            Command::Remote(command) => command.run(session),
             Command::Stats(command) => command.run(session),
             Command::Completions(command) => command.run(session),
             Command::Man(command) => command.run(session),
