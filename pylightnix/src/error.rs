@@ -47,6 +47,8 @@ pub enum ErrorKind {
     Archive,
     /// A remote is not what it has to be, or holds something else than it says.
     Remote,
+    /// A key or a signature is not known, not valid, or not enough: see [`keys`](crate::keys).
+    Key,
     /// The operating system reported an error.
     Io,
 }

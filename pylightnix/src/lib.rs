@@ -71,6 +71,7 @@
 //! | [`experiment`] | plans that depend on results: [`Run`](experiment::Run), which a plan is made with, and its [`Answers`](experiment::Answers); [parameters](experiment::Params) |
 //! | [`realize`] | runs and their options ([`Realize`](realize::Realize)), dry runs with reasons, observers, [stepping](realize::Stepping), acceptance of old results |
 //! | [`store`] | the [`Store`](store::Store) on disk: realizations, build records, archives; it knows bytes and references, nothing of stages |
+//! | [`keys`] | who vouches for results: a person's [`Keys`](keys::Keys), and whose signatures a run [trusts](keys::Trust) |
 //! | [`config`] | references ([`DRefId`](config::DRefId), [`RRefId`](config::RRefId)) and the canonical JSON of configs |
 //!
 //! The macros are [`#[derive(Config)]`](derive@Config), [`#[stage]`](stage), [`#[track]`](track), which offers the code of a
@@ -129,6 +130,7 @@ pub mod internal;
 
 pub mod config;
 pub mod experiment;
+pub mod keys;
 pub mod lens;
 pub mod plan;
 pub mod prelude;

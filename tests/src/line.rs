@@ -133,6 +133,7 @@ impl Line {
             .args(arguments.split_whitespace())
             .current_dir(self.folder.path())
             .env("PYLIGHTNIX_ROOT", self.store.root())
+            .env("PYLIGHTNIX_KEYS", self.folder.path().join("keys"))
             .env("TZ", "UTC")
             .env("COLUMNS", "80")
             .env("TERM", "dumb")

@@ -12,12 +12,13 @@ use syn::visit::{self, Visit};
 /// then the modules beside them. `lens` and `plan` are two halves of one layer.
 const MAY_USE: &[(&str, &[&str])] = &[
     ("config", &[]),
-    ("store", &["config"]),
+    ("keys", &["config"]),
+    ("store", &["config", "keys"]),
     ("lens", &["config", "store", "plan"]),
     ("plan", &["config", "store", "lens"]),
     (
         "realize",
-        &["config", "store", "lens", "plan", "thread_context"],
+        &["config", "keys", "store", "lens", "plan", "thread_context"],
     ),
     ("stages", &["config", "store", "lens", "plan"]),
     // Plans that ask runs.

@@ -6,7 +6,7 @@ use std::fmt;
 use std::hash;
 use std::str::FromStr;
 
-use super::digest::{parse_hex, put_hex, write_hex};
+use super::hex;
 use super::name::Name;
 use crate::{Error, ErrorKind, Result};
 
@@ -72,7 +72,7 @@ impl DRefId {
     pub(crate) fn folder_name(&self) -> FolderName {
         let name = self.name.as_str().as_bytes();
         let mut bytes = [0; FOLDER];
-        put_hex(&mut bytes, &self.hash);
+        hex::put(&mut bytes, &self.hash);
         bytes[HEX] = b'-';
         let length = HEX + 1 + name.len();
         bytes[HEX + 1..length].copy_from_slice(name);
@@ -144,7 +144,7 @@ impl RRefId {
     /// Parses the name of a folder of a realization of `dref`. Returns `None` if `folder` is not such a name.
     pub fn from_folder(dref: &DRefId, folder: &str) -> Option<Self> {
         Some(RRefId {
-            hash: parse_hex(folder)?,
+            hash: hex::parse(folder)?,
             dref: dref.clone(),
         })
     }
@@ -171,14 +171,14 @@ struct Hex<'a>(&'a Hash);
 
 impl fmt::Display for Hex<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write_hex(f, self.0)
+        hex::write(f, self.0)
     }
 }
 
 /// Splits `<32 hex digits>-<rest>`.
 fn split_hash(text: &str) -> Option<(Hash, &str)> {
     let (hex, rest) = text.split_at_checked(HEX)?;
-    Some((parse_hex(hex)?, rest.strip_prefix('-')?))
+    Some((hex::parse(hex)?, rest.strip_prefix('-')?))
 }
 
 fn malformed(text: &str, what: &str, form: &str) -> Error {
@@ -227,7 +227,7 @@ impl fmt::Display for DRefId {
 impl fmt::Display for RRefId {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str("rref:")?;
-        write_hex(f, &self.hash)?;
+        hex::write(f, &self.hash)?;
         f.write_str("-")?;
         f.write_str(self.dref.folder_name().as_str())
     }

@@ -8,6 +8,7 @@ mod digest;
 mod document;
 pub(crate) mod field_path;
 mod fields;
+pub(crate) mod hex;
 mod ids;
 mod labels;
 mod lists;

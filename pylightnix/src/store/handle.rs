@@ -5,7 +5,7 @@ use rustix::fs::Access;
 use std::collections::HashSet;
 use std::fmt;
 use std::path::{Path, PathBuf};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 
 use super::disk::durable::Durability;
 use super::disk::format;
@@ -15,7 +15,8 @@ use super::using::lease::not_writable;
 use super::using::locks::{BuildLock, Manager};
 use crate::config::{DRefId, RRefId};
 use crate::hash_key::HashKey;
-use crate::{Error, Result};
+use crate::keys::{Keys, SigningKey};
+use crate::{Error, ErrorKind, Result};
 
 /// A handle to a store. Cloning is cheap; clones share one state.
 ///
@@ -32,6 +33,10 @@ struct Inner {
     known: Mutex<FxHashSet<HashKey>>,
     /// Cache of code fingerprints whose texts are known to be durably in the store.
     saved_code: Mutex<HashSet<String>>,
+    /// Where the own key is looked for; `None` for the user's.
+    keys: Option<Keys>,
+    /// The key that signs what is published here, or what is wrong with it.
+    signer: OnceLock<std::result::Result<Option<SigningKey>, String>>,
 }
 
 impl Store {
@@ -53,6 +58,7 @@ impl Store {
             manager,
             Layout::new(root),
             Durability::default(),
+            None,
         ))
     }
 
@@ -85,16 +91,61 @@ impl Store {
     /// Returns a handle to the same store with another durability setting.
     #[must_use]
     pub fn with_durability(self, durability: Durability) -> Self {
-        Self::with(self.0.manager.clone(), self.0.layout.clone(), durability)
+        let Inner {
+            layout,
+            manager,
+            keys,
+            ..
+        } = &*self.0;
+        Self::with(manager.clone(), layout.clone(), durability, keys.clone())
     }
 
-    fn with(manager: Arc<Manager>, layout: Layout, durability: Durability) -> Self {
+    /// Returns a handle to the same store that signs with the own key among these, if there is one. Otherwise what is published is
+    /// signed with that of [the user](Keys::of_user).
+    #[must_use]
+    pub fn with_keys(self, keys: Keys) -> Self {
+        let Inner {
+            layout,
+            manager,
+            durability,
+            ..
+        } = &*self.0;
+        Self::with(manager.clone(), layout.clone(), *durability, Some(keys))
+    }
+
+    /// Returns the keys of which the own one signs what is published here, as far as there are any.
+    pub fn keys(&self) -> Option<Keys> {
+        self.0.keys.clone().or_else(Keys::of_user)
+    }
+
+    /// Returns the key that signs, if there is one. It is looked for once.
+    pub(super) fn signer(&self) -> Result<Option<&SigningKey>> {
+        let signer = self.0.signer.get_or_init(|| {
+            let signing = self.keys().map(|keys| keys.signing());
+            signing
+                .unwrap_or(Ok(None))
+                .map_err(|error| format!("{error}; {}", error.help().unwrap_or_default()))
+        });
+        signer
+            .as_ref()
+            .map(Option::as_ref)
+            .map_err(|why| Error::new(ErrorKind::Key, format!("nothing can be signed: {why}")))
+    }
+
+    fn with(
+        manager: Arc<Manager>,
+        layout: Layout,
+        durability: Durability,
+        keys: Option<Keys>,
+    ) -> Self {
         Store(Arc::new(Inner {
             layout,
             durability,
             manager,
             known: Mutex::default(),
             saved_code: Mutex::default(),
+            keys,
+            signer: OnceLock::new(),
         }))
     }
 

@@ -47,6 +47,7 @@ pub(crate) use object::given_params::{GivenParams, recorded as recorded_params};
 pub use object::reads::{Read, Reads};
 pub use object::realization::Realization;
 pub use object::record::{Outcome, Record, RecordHead};
+pub use object::signature::Signature;
 pub use object::tree::{Entry, EntryKind, Manifest, TreeDigest};
 pub(crate) use object::uncommitted::Uncommitted;
 pub use plumbing::Plumbing;

@@ -13,6 +13,7 @@ mod find;
 mod gc;
 mod graph;
 mod help;
+mod key;
 mod link;
 mod list;
 mod log;
@@ -67,6 +68,7 @@ pub(crate) enum Command {
     Du(du::Du),
     Check(check::Check),
     Repair(repair::Repair),
+    Key(key::Key),
     Pack(pack::Pack),
     Unpack(pack::Unpack),
     Copy(pack::Copy),
@@ -128,6 +130,7 @@ impl Command {
             Command::Du(command) => command.run(session),
             Command::Check(command) => command.run(session),
             Command::Repair(command) => command.run(session),
+            Command::Key(command) => command.run(session),
             Command::Pack(command) => command.run(session),
             Command::Unpack(command) => command.run(session),
             Command::Copy(command) => command.run(session),

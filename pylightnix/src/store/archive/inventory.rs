@@ -5,10 +5,11 @@ use std::collections::{BTreeMap, BTreeSet, HashMap};
 use super::content::Archive;
 use super::frame::{Member, Method};
 use super::{EXECUTABLE_MODE, FILE_MODE, FOLDER_MODE, LINK_MODE, refused};
-use crate::config::{ConfigJson, DRefId, RRefId};
+use crate::config::{ConfigJson, DRefId, Digest, RRefId};
 use crate::store::disk::layout::{CONFIG, OUT, RECORD};
 use crate::store::object::build_record::{BuildFile, BuildRecord};
 use crate::store::object::record::{Record, reference};
+use crate::store::object::signature::SignatureFile;
 use crate::store::object::tree::EntryKind;
 use crate::store::object::violation::lacking_in;
 use crate::{Error, Result};
@@ -56,6 +57,7 @@ impl Archive<'_> {
                 Some(Place::Build(rref, build)) => {
                     match build {
                         BuildFile::Record(_) => self.expect_stored(member, FILE_MODE)?,
+                        BuildFile::Signature(..) => self.expect_stored(member, FILE_MODE)?,
                         BuildFile::Log(_) => self.expect(member, member.size, FILE_MODE)?,
                     }
                     builds.entry(rref).or_default().push((build, at));
@@ -129,7 +131,7 @@ impl Archive<'_> {
             return Err(self.refused(&name, &lack.to_string()));
         }
         Ok(Packed {
-            builds: self.builds(builds)?,
+            builds: self.builds(&text, builds)?,
             artifacts: self.artifacts(&id, &record, outs)?,
             id,
             record,
@@ -137,25 +139,40 @@ impl Archive<'_> {
         })
     }
 
-    /// Checks build records and their optional logs.
-    fn builds(&self, found: Vec<(BuildFile, usize)>) -> Result<Vec<(String, usize)>> {
-        let mut ids = BTreeSet::new();
+    /// Checks build records, and their optional logs and signatures. `text` is that of the realization's record.
+    fn builds(&self, text: &str, found: Vec<(BuildFile, usize)>) -> Result<Vec<(String, usize)>> {
+        let mut ids = BTreeMap::new();
         for (build, at) in &found {
             if let BuildFile::Record(id) = build {
                 let member = &self.members[*at];
-                if BuildRecord::from_bytes(*id, &self.bytes(member)?).is_none() {
+                let bytes = self.bytes(member)?;
+                if BuildRecord::from_bytes(*id, &bytes).is_none() {
                     return Err(self.refused(&member.name, "is not a known kind of build record"));
                 }
-                ids.insert(*id);
+                ids.insert(*id, Digest::of(&bytes));
             }
         }
         let mut builds = Vec::new();
         for (build, at) in found {
             let member = &self.members[at];
-            if let BuildFile::Log(id) = build
-                && !ids.contains(&id)
-            {
-                return Err(self.refused(&member.name, "is a log without a build record"));
+            match build {
+                BuildFile::Record(_) => {}
+                BuildFile::Log(id) if ids.contains_key(&id) => {}
+                BuildFile::Log(_) => {
+                    return Err(self.refused(&member.name, "is a log without a build record"));
+                }
+                BuildFile::Signature(id, key) => {
+                    let Some(digest) = ids.get(&id) else {
+                        let why = "is a signature without a build record";
+                        return Err(self.refused(&member.name, why));
+                    };
+                    let signature = SignatureFile::parse(key, &self.bytes(member)?);
+                    let record = Digest::of(text.as_bytes());
+                    if !signature.is_some_and(|signature| signature.is_of(&record, digest)) {
+                        let why = "is not a signature of its build by that key";
+                        return Err(self.refused(&member.name, why));
+                    }
+                }
             }
             let (_, name) = member.name.rsplit_once('/').unwrap_or(("", &member.name));
             builds.push((name.to_owned(), at));

@@ -285,6 +285,9 @@ impl<'a> Pack<'a> {
                     writer.log(&format!("{prefix}/{name}"), &place.join(&name))?;
                 }
             }
+            for name in self.store.signature_files(rref)? {
+                writer.store_file(&format!("{prefix}/{name}"), &place.join(&name))?;
+            }
         }
         writer.folder(&format!("{prefix}/{OUT}"))?;
         let mut artifacts = Vec::new();

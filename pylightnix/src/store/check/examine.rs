@@ -18,6 +18,7 @@ use crate::store::disk::there::{is_damage, is_there, tells_of_damage};
 use crate::store::object::build_record::{BuildFile, BuildRecord};
 use crate::store::object::record::Record;
 use crate::store::object::seal::hash;
+use crate::store::object::signature::SignatureFile;
 use crate::store::object::tree::{Entry, EntryKind, Manifest};
 use crate::store::object::violation::lacking_in;
 
@@ -111,6 +112,7 @@ impl Examiner<'_> {
     /// Checks the files beside the artifacts.
     fn look_into_folder(&mut self) {
         let folder = self.folder.clone();
+        let mut has_signatures = false;
         let entries = match fs::read_dir(&folder) {
             Ok(entries) => entries,
             Err(error) => return self.refused(&folder, &error),
@@ -134,6 +136,7 @@ impl Examiner<'_> {
                     }
                 }
                 Some(BuildFile::Log(_)) => {}
+                Some(BuildFile::Signature(..)) => has_signatures = true,
                 None if name == RECORD || name == OUT => {}
                 None => self.fault(
                     FaultKind::Unexpected,
@@ -141,6 +144,26 @@ impl Examiner<'_> {
                     "does not belong in a realization",
                 ),
             }
+        }
+        if has_signatures {
+            self.look_at_signatures();
+        }
+    }
+
+    fn look_at_signatures(&mut self) {
+        let signatures = match self.store.signatures(self.id) {
+            Ok(signatures) => signatures,
+            Err(error) => {
+                let path = self.folder.clone();
+                let message = format!("has signatures that cannot be read: {error}");
+                return self.fault(FaultKind::Unreadable, &path, message);
+            }
+        };
+        for signature in signatures.iter().filter(|signature| !signature.is_valid) {
+            let name = SignatureFile::name_of(signature.build, signature.key);
+            let path = self.folder.join(name);
+            let message = "is not a signature by that key of the record and the build record here";
+            self.fault(FaultKind::Signature, &path, message);
         }
     }
 

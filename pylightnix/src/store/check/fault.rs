@@ -25,6 +25,8 @@ pub enum FaultKind {
     Mode,
     /// A build record is invalid.
     BuildRecord,
+    /// A signature is not what its name says: not by that key, or not over these records.
+    Signature,
     /// A file in `roots/` is invalid, or its realization is not in the store.
     Root,
     /// A file or folder does not belong in a store.
@@ -69,6 +71,10 @@ impl Fault {
             FaultKind::Mode => "`repair` restores it",
             FaultKind::BuildRecord => {
                 "`repair` moves it away; a newer pylightnix may have written it, and can read it"
+            }
+            FaultKind::Signature => {
+                "it counts nowhere, and no program of this kind writes such a one: `repair` moves it away; ask the owner of that \
+                 key to sign again"
             }
             FaultKind::Root => "remove that root, or restore its realization",
             FaultKind::Unexpected => "it does no harm; move it away if it is not yours",

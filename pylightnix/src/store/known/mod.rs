@@ -8,5 +8,6 @@ pub(in crate::store) mod list;
 pub(in crate::store) mod realizations;
 pub(in crate::store) mod remains;
 pub(in crate::store) mod running;
+pub(in crate::store) mod signatures;
 pub(in crate::store) mod snapshot;
 pub(in crate::store) mod survey;

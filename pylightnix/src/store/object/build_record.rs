@@ -7,6 +7,7 @@ use std::sync::{Arc, OnceLock};
 use uuid::Uuid;
 
 use crate::config::DRefId;
+use crate::keys::KeyId;
 use crate::store::object::attached::{self, Attached};
 use crate::store::object::carried::{self, Carried};
 use crate::store::object::choice::{RecordedChoice, understood};
@@ -14,6 +15,7 @@ use crate::store::object::commit;
 use crate::store::object::environment::{self, Environment, EnvironmentChange};
 use crate::store::object::given_params::{self, GivenParams, ParamChange};
 use crate::store::object::reads::{self, Reads};
+use crate::store::object::signature::SignatureFile;
 use crate::store::object::uncommitted::Uncommitted;
 
 /// What a build record records.
@@ -148,11 +150,13 @@ pub struct BuildRecord {
 /// The number of hex digits of a commit that people see.
 const SHORT: usize = 12;
 
-/// A file of a build. The order puts logs before records.
+/// A file of a build. The order puts logs and signatures before records.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub(in crate::store) enum BuildFile {
     /// The log: what the build printed.
     Log(Uuid),
+    /// A signature by the key with this identifier.
+    Signature(Uuid, KeyId),
     /// The build record.
     Record(Uuid),
 }
@@ -264,7 +268,12 @@ impl BuildRecord {
 
     /// Returns the file name of the record.
     pub(in crate::store) fn file_name(&self) -> String {
-        format!("build-{}.json", self.id)
+        BuildRecord::name_of(self.id)
+    }
+
+    /// Returns the file name of the record with this identifier.
+    pub(in crate::store) fn name_of(id: Uuid) -> String {
+        format!("build-{id}.json")
     }
 
     /// Returns the file name of the build's log.
@@ -281,7 +290,7 @@ impl BuildRecord {
     pub(in crate::store) fn id_of(file_name: &[u8]) -> Option<Uuid> {
         match Self::kind_of(file_name)? {
             BuildFile::Record(id) => Some(id),
-            BuildFile::Log(_) => None,
+            BuildFile::Log(_) | BuildFile::Signature(..) => None,
         }
     }
 
@@ -297,7 +306,7 @@ impl BuildRecord {
         match suffix {
             "json" => Some(BuildFile::Record(id)),
             "log" => Some(BuildFile::Log(id)),
-            _ => None,
+            suffix => Some(BuildFile::Signature(id, SignatureFile::key_in(suffix)?)),
         }
     }
 

@@ -23,6 +23,7 @@ pub(in crate::store) mod record;
 pub(in crate::store) mod scan;
 pub(in crate::store) mod seal;
 pub(crate) mod series;
+pub(in crate::store) mod signature;
 pub(in crate::store) mod tree;
 pub(in crate::store) mod uncommitted;
 pub(in crate::store) mod violation;

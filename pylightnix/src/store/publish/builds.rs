@@ -30,6 +30,17 @@ impl Store {
             self.durability()
                 .publish_file(&manager.temporary()?, &name, log)?;
         }
+        // What is attached is no build, and nobody asks for its signature.
+        if build.attached.is_none()
+            && let Some((name, signature)) =
+                self.signed(&self.text_of_record(rref)?, build, &bytes)?
+        {
+            self.durability().publish_file(
+                &manager.temporary()?,
+                &folder.join(name),
+                &signature,
+            )?;
+        }
         let name = folder.join(build.file_name());
         self.durability()
             .publish_file(&manager.temporary()?, &name, &bytes)?;

@@ -88,7 +88,7 @@ impl Store {
         };
         artifacts.carry(record.manifest(), &mut unsynced)?;
         unsynced.create(&folder.join(RECORD), text.as_bytes())?;
-        let builds = self.carry_builds(source, builds, folder, &mut unsynced)?;
+        let builds = self.carry_builds(source, &text, builds, folder, &mut unsynced)?;
         let series = self.carry_series(from, &builds, folder, &mut unsynced)?;
         unsynced.folder(folder);
 
@@ -110,10 +110,12 @@ impl Store {
         })
     }
 
-    /// Records builds of `source` again in `folder`, with their logs, as builds whose work was carried.
+    /// Records builds of `source` again in `folder`, with their logs, as builds whose work was carried, of the realization with the
+    /// record `text`.
     fn carry_builds(
         &self,
         source: &RRefId,
+        text: &str,
         builds: &[&BuildRecord],
         folder: &Path,
         unsynced: &mut Unsynced,
@@ -142,6 +144,13 @@ impl Store {
             match few {
                 true => unsynced.create(&path, &bytes)?,
                 false => self.durability().write_new(&path, &bytes)?,
+            }
+            if let Some((name, bytes)) = self.signed(text, &new, &bytes)? {
+                let path = folder.join(name);
+                match few {
+                    true => unsynced.create(&path, &bytes)?,
+                    false => self.durability().write_new(&path, &bytes)?,
+                }
             }
             carried.push(new);
         }

@@ -206,7 +206,7 @@ impl Store {
         .with_help("nothing was copied: `check` that store, and `repair` it"))
     }
 
-    /// Copies build records and logs to `folder`.
+    /// Copies build records, logs and signatures to `folder`.
     pub(in crate::store) fn stage_builds(
         &self,
         other: &Store,
@@ -218,6 +218,9 @@ impl Store {
             for name in [build.log_name(), build.file_name()] {
                 copy_small(self, &from.join(&name), &folder.join(&name))?;
             }
+        }
+        for name in other.signature_files(rref)? {
+            copy_small(self, &from.join(&name), &folder.join(&name))?;
         }
         self.durability().sync_folder(folder)
     }

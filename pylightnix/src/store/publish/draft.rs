@@ -94,6 +94,8 @@ impl Store {
 
     /// Begins a run of a derivation named in the lease, so that other processes see it in [`running`](Self::running).
     pub(crate) fn draft_of(&self, dref: &DRefId, index: usize) -> Result<Draft> {
+        // A key that cannot sign is told before the stage has worked for hours.
+        self.signer()?;
         Draft::begin(self, &folder_suffix(dref, index))
     }
 }
@@ -187,6 +189,9 @@ impl Draft {
         let build_file = folder.join(build.file_name());
         let build_bytes = build.to_bytes()?;
         write_anew(&build_file, &build_bytes, &mut unsynced)?;
+        if let Some((name, bytes)) = self.store.signed(&text, build, &build_bytes)? {
+            write_anew(&folder.join(name), &bytes, &mut unsynced)?;
+        }
         keep_log(&self.log, &folder.join(build.log_name()), &mut unsynced)?;
         let series = self.keep_series(&folder, build, &mut unsynced)?;
         unsynced.folder(&folder);

@@ -14,5 +14,6 @@ pub(in crate::store) mod install;
 pub(in crate::store) mod marks;
 pub(in crate::store) mod own_links;
 pub(in crate::store) mod remarks;
+pub(in crate::store) mod sign;
 pub(in crate::store) mod staging;
 pub(in crate::store) mod whole;

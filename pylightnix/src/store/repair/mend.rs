@@ -146,7 +146,10 @@ impl Repair<'_> {
         report: &mut RepairReport,
     ) {
         let (others, faults): (Vec<Fault>, Vec<Fault>) = (faults.into_iter()).partition(|fault| {
-            matches!(fault.kind, FaultKind::BuildRecord | FaultKind::Unexpected)
+            matches!(
+                fault.kind,
+                FaultKind::BuildRecord | FaultKind::Signature | FaultKind::Unexpected
+            )
         });
         for fault in others {
             if fault.kind == FaultKind::Unexpected {
@@ -419,10 +422,10 @@ fn note(report: &mut RepairReport, faults: Vec<Fault>, done: Result<Option<Repai
     match done {
         Ok(Some(repaired)) => {
             if repaired.action == RepairAction::PutAside {
-                // The object is missing now. A build record is not reported, as nothing depends on it.
-                let missing = faults
-                    .iter()
-                    .filter(|fault| fault.kind != FaultKind::BuildRecord);
+                // The object is missing now. Nothing depends on a build record or a signature, so they are not reported.
+                let missing = faults.iter().filter(|fault| {
+                    !matches!(fault.kind, FaultKind::BuildRecord | FaultKind::Signature)
+                });
                 report.left.extend(missing.cloned());
             }
             report.repaired.push(Repaired { faults, ..repaired });

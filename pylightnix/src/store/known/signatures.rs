@@ -1,0 +1,86 @@
+//! The signatures of a realization.
+
+use std::collections::HashMap;
+use std::fs;
+use std::io;
+use std::path::Path;
+
+use uuid::Uuid;
+
+use crate::config::{Digest, RRefId};
+use crate::keys::KeyId;
+use crate::store::Store;
+use crate::store::disk::layout::RECORD;
+use crate::store::disk::regular;
+use crate::store::object::build_record::{BuildFile, BuildRecord};
+use crate::store::object::realization::missing;
+use crate::store::object::signature::{Signature, SignatureFile};
+use crate::{Error, Result};
+
+impl Store {
+    /// Returns the signatures of the builds and acceptances of a realization, sorted by build and key, each with whether it is
+    /// valid. A valid one shows that whoever has that key vouches for this result by this code; whose key it is, only
+    /// [`Keys`](crate::keys::Keys) know.
+    ///
+    /// # Errors
+    /// Fails if the realization is not in the store, or if a file cannot be read.
+    pub fn signatures(&self, rref: impl AsRef<RRefId>) -> Result<Vec<Signature>> {
+        let rref = rref.as_ref();
+        let folder = self.realization_dir(rref);
+        let path = folder.join(RECORD);
+        let record = match regular::read(&path) {
+            Err(error) if error.kind() == io::ErrorKind::NotFound => {
+                return Err(missing(rref, &folder));
+            }
+            bytes => Digest::of(&bytes.map_err(|error| Error::io("read", &path, error))?),
+        };
+        let mut digests: HashMap<Uuid, Option<Digest>> = HashMap::new();
+        let mut found = Vec::new();
+        for (build, key) in signed(&folder)? {
+            let digest = digests.entry(build).or_insert_with(|| {
+                let bytes = regular::read(&folder.join(BuildRecord::name_of(build))).ok()?;
+                Some(Digest::of(&bytes))
+            });
+            let path = folder.join(SignatureFile::name_of(build, key));
+            let bytes = regular::read(&path).map_err(|error| Error::io("read", &path, error))?;
+            let file = SignatureFile::parse(key, &bytes);
+            let is_valid = file
+                .zip(digest.as_ref())
+                .is_some_and(|(file, digest)| file.is_of(&record, digest));
+            found.push(Signature {
+                build,
+                key,
+                is_valid,
+            });
+        }
+        Ok(found)
+    }
+
+    /// Returns the names of the files of the valid signatures of a realization, for a copy of them with its build records.
+    pub(in crate::store) fn signature_files(&self, rref: &RRefId) -> Result<Vec<String>> {
+        if signed(&self.realization_dir(rref))?.is_empty() {
+            return Ok(Vec::new());
+        }
+        let signatures = self.signatures(rref)?.into_iter();
+        let valid = signatures.filter(|signature| signature.is_valid);
+        Ok(valid
+            .map(|signature| SignatureFile::name_of(signature.build, signature.key))
+            .collect())
+    }
+}
+
+/// Returns the builds and keys of which there are signatures in the folder of a realization, sorted.
+fn signed(folder: &Path) -> Result<Vec<(Uuid, KeyId)>> {
+    let refused = |error| Error::io("read the folder", folder, error);
+    let mut found = Vec::new();
+    for entry in fs::read_dir(folder).map_err(refused)? {
+        let name = entry.map_err(refused)?.file_name();
+        if let Some(BuildFile::Signature(build, key)) =
+            BuildRecord::kind_of(name.as_encoded_bytes())
+        {
+            found.push((build, key));
+        }
+    }
+    found.sort_unstable();
+    Ok(found)
+}
