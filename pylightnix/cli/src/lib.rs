@@ -34,6 +34,7 @@ mod session;
 mod stages;
 mod table;
 mod text;
+mod trust;
 mod values;
 mod visible;
 mod watch;

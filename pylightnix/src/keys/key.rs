@@ -1,6 +1,8 @@
 //! A public key, its identifier, and the secret key that signs.
 
 use ed25519_compact::{KeyPair, Seed, Signature};
+use serde::de::Error as _;
+use serde::{Deserialize, Deserializer, Serialize, Serializer};
 use std::fmt;
 use std::str::FromStr;
 
@@ -79,6 +81,19 @@ impl PublicKey {
         self.key
             .verify(message, &Signature::new(*signature))
             .is_ok()
+    }
+}
+
+/// Serializes the key as the text of its PEM file.
+impl Serialize for PublicKey {
+    fn serialize<S: Serializer>(&self, to: S) -> std::result::Result<S::Ok, S::Error> {
+        to.serialize_str(&self.to_pem())
+    }
+}
+
+impl<'de> Deserialize<'de> for PublicKey {
+    fn deserialize<D: Deserializer<'de>>(from: D) -> std::result::Result<Self, D::Error> {
+        PublicKey::from_pem(&String::deserialize(from)?).map_err(D::Error::custom)
     }
 }
 

@@ -1,12 +1,14 @@
 //! Whose signatures a run asks for.
 
+use serde::{Deserialize, Serialize};
+
 use super::{KeyId, KeyStanding, Keys, PublicKey};
 use crate::{Error, ErrorKind, Result};
 
 /// Whose signatures a result has to have before a run takes it: a number of some keys, as in "2 of `alice`, `bob`, `carol`".
 ///
 /// What the own key signed is enough by itself, unless it is [strict](Self::strict).
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Trust {
     needed: usize,
     of: Vec<(String, PublicKey)>,

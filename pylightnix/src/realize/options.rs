@@ -6,6 +6,7 @@ use std::path::PathBuf;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
+use super::decide::trusted::Trusting;
 use super::failure::retry::RetryPolicy;
 use super::orders::dispatch::{Dispatcher, RunFolderOf};
 use super::orders::order::{OrderHere, Origin};
@@ -21,6 +22,7 @@ use super::resources::units::{UnitNames, check_units};
 use super::stage_params::StageParams;
 use super::stop::cancel::Cancel;
 use crate::config::{DRefId, RRefId};
+use crate::keys::Trust;
 use crate::plan::{AnyDRef, AnyNode, Args, Counts, Limits, PlanGraph, RunArg, Sealing};
 use crate::store::{Store, cores};
 use crate::{Error, ErrorKind, Result};
@@ -53,6 +55,8 @@ pub struct Realize<'a> {
     pub(in crate::realize) retry_failed: bool,
     pub(in crate::realize) keep_going: bool,
     pub(in crate::realize) trust_unknown: bool,
+    /// Which signatures results need, if any.
+    trusting: Option<Arc<Trusting>>,
     /// Whether results of other contexts count if all that was read is the same.
     pub(in crate::realize) cut_off: bool,
     /// Whether results are published; only a stub for benchmarks does not publish.
@@ -116,6 +120,7 @@ impl<'a> Realize<'a> {
             retry_failed: false,
             keep_going: false,
             trust_unknown: false,
+            trusting: None,
             cut_off: true,
             publishes: true,
             counts: BTreeSet::new(),
@@ -554,6 +559,54 @@ impl<'a> Realize<'a> {
     pub fn only_sealed(mut self) -> Self {
         self.only_sealed = true;
         self
+    }
+
+    /// Takes only results that these keys signed: others do not count, as if they were stale, and what this run builds it signs. Asked
+    /// are the builds and acceptances by today's code, in which each key counts once. What the own key signed is enough by itself,
+    /// unless the trust is [strict](Trust::strict).
+    ///
+    /// ```
+    /// use pylightnix::keys::{Keys, Trust};
+    /// use pylightnix::prelude::*;
+    ///
+    /// #[derive(Config)]
+    /// struct Sum {
+    ///     #[selfref("sum.json")]
+    ///     out: SelfRef<Json<u32>>,
+    /// }
+    ///
+    /// #[stage]
+    /// fn sum(b: &Build<Sum>) -> Result<SumOutputs> {
+    ///     Ok(SumOutputs { out: b.out.save(&(1..=100).sum())? })
+    /// }
+    ///
+    /// # fn main() -> Result<()> {
+    /// # let folder = tempfile::tempdir()?;
+    /// # let (alice, bob) = (Keys::at(folder.path().join("alice")), Keys::at(folder.path().join("bob")));
+    /// # let store = Store::open(folder.path().join("store"))?.with_keys(alice.clone());
+    /// alice.generate("me")?;
+    /// # bob.generate("bob")?;
+    /// alice.trust("bob", &bob.named("bob")?.key.to_pem())?;
+    /// let plan = instantiate(Sum::new())?;
+    /// let trust = Trust::new(&alice, 1, ["bob"])?;
+    /// // Nothing that Bob signed is here, so it is built, and signed with the own key.
+    /// let sum = Realize::new(&store).trust(trust).run(&plan)?;
+    /// assert!(store.signatures(&sum)?[0].is_valid);
+    /// # Ok(()) }
+    /// ```
+    pub fn trust(mut self, trust: Trust) -> Self {
+        self.trusting = Some(Arc::new(Trusting::new(&self.store, trust)));
+        self
+    }
+
+    /// Asks for no signatures.
+    pub(in crate::realize) fn trusts_all(&mut self) {
+        self.trusting = None;
+    }
+
+    /// Returns which signatures results need, if any.
+    pub(in crate::realize) fn trusting(&self) -> Option<&Trusting> {
+        self.trusting.as_deref()
     }
 
     /// Adds an observer of the run's events.

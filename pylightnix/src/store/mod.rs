@@ -34,6 +34,7 @@ pub use known::remains::{FailedBuild, FailedOrder, FailureRecord};
 pub use known::running::RunningBuild;
 pub use known::snapshot::Unread;
 pub(crate) use known::snapshot::{OnlyCandidate, Snapshot, SnapshotReader};
+pub(crate) use known::vouchers::Vouchers;
 pub use object::attached::{Remark, RemarkKind};
 pub use object::build_record::{BuildKind, BuildRecord};
 pub use object::carried::Carried;

@@ -11,6 +11,8 @@ use crate::session::{Session, style};
 use crate::stages::{Stages, experiment_of, looking_with};
 use crate::table::{Cell, Column, Table};
 use crate::text::short_dref;
+use crate::trust::{TrustArgs, trusting};
+use pylightnix::keys::Trust;
 use pylightnix::realize::{Action, CodeNotes, DryPlan, Realize, Step};
 
 /// The number of stages of which a note on their code is told.
@@ -43,6 +45,8 @@ pub(crate) struct Plan {
     /// Plan to reuse only results that were made sealed
     #[arg(long)]
     only_sealed: bool,
+    #[command(flatten)]
+    trust: TrustArgs,
 }
 
 impl Plan {
@@ -50,9 +54,14 @@ impl Plan {
         let experiment = experiment_of(session)?;
         let store = session.store_or_new()?;
         let forced = Forced::new(&self.force);
-        let looking = || looking_with(experiment, store, |run| self.set(forced.set(run)));
+        let trust = self.trust.of(store)?;
+        let looking = || {
+            looking_with(experiment, store, |run| {
+                self.set(forced.set(run), trust.as_ref())
+            })
+        };
         let stages = Stages::of(experiment, &looking(), &self.targets)?;
-        let mut run = self.set(experiment.configured(Realize::new(store)));
+        let mut run = self.set(experiment.configured(Realize::new(store)), trust.as_ref());
         forced.expect_all(&stages)?;
         for word in &self.force {
             for dref in stages.named(std::slice::from_ref(word)).unwrap_or_default() {
@@ -128,7 +137,8 @@ impl Plan {
 
 impl Plan {
     /// Sets the options of the run that is planned.
-    fn set<'a>(&self, mut run: Realize<'a>) -> Realize<'a> {
+    fn set<'a>(&self, run: Realize<'a>, trust: Option<&Trust>) -> Realize<'a> {
+        let mut run = trusting(run, trust);
         if self.trust_unknown {
             run = run.trust_unknown();
         }

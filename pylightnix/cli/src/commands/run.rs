@@ -15,6 +15,7 @@ use crate::interrupt::{CancelWatch, Leaving};
 use crate::journal::Journal;
 use crate::session::{Session, style};
 use crate::stages::{Stages, experiment_of, looking};
+use crate::trust::{TrustArgs, trusting};
 use crate::values::{On, Resource};
 use crate::watch::{ProgressKind, RunProgress};
 use crate::{complete, driver, interrupt, values};
@@ -100,6 +101,8 @@ pub(crate) struct Options {
     /// Reuse only results that were made sealed, and seal what has to run
     #[arg(long)]
     only_sealed: bool,
+    #[command(flatten)]
+    trust: TrustArgs,
     /// How many threads all stages together may use
     #[arg(long, value_name = "COUNT")]
     threads: Option<usize>,
@@ -556,6 +559,7 @@ impl Options {
         if self.only_sealed {
             run = run.only_sealed();
         }
+        run = trusting(run, self.trust.of(session.store_or_new()?)?.as_ref());
         Ok(run)
     }
 

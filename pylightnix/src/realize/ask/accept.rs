@@ -75,6 +75,7 @@ impl<'a> Realize<'a> {
         // What is trusted in a run is still stale.
         self.trust_unknown = false;
         self.only_sealed = false;
+        self.trusts_all();
         Accept {
             run: self,
             stages: None,
@@ -446,7 +447,7 @@ fn made_with<'a>(why: &'a Stale, code: &'a Code) -> Option<&'a str> {
         Stale::Default { .. } => Some(code.fingerprint()),
         Stale::ByHand => Some(Code::by_hand().fingerprint()),
         Stale::HelpersUnknown => code.before(),
-        Stale::Unknown | Stale::Unsealed => None,
+        Stale::Unknown | Stale::Unsealed | Stale::Untrusted { .. } => None,
     }
 }
 

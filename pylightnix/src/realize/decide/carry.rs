@@ -7,6 +7,7 @@
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 
 use jiff::Timestamp;
+use uuid::Uuid;
 
 use crate::Result;
 use crate::config::DRefId;
@@ -84,6 +85,13 @@ pub(in crate::realize) fn carryable(
             let Some(builds) = counting(input, realization.builds()) else {
                 continue 'contexts;
             };
+            let is_carried = |id: &Uuid| builds.iter().any(|build| build.id == *id);
+            if input
+                .trusting
+                .is_some_and(|trusting| trusting.lacks_of(&realization, is_carried))
+            {
+                continue 'contexts;
+            }
             if input.only_sealed && !builds.iter().any(|build| build.sealed) {
                 continue 'contexts;
             }

@@ -7,6 +7,7 @@ use crate::plan::{AnyDRef, Code, PlanGraph, Selection, Titled};
 use crate::realize::decide::clock_watch::ClockWatch;
 use crate::realize::decide::runs::{CurrentCode, DueRuns, EndedRuns, RunHistory};
 use crate::realize::decide::staleness::staleness_of;
+use crate::realize::decide::trusted::{Trusting, waits};
 use crate::realize::failure::errors::matcher_failed;
 use crate::realize::failure::panics::caught;
 use crate::realize::failure::recorded::{newest, text_of};
@@ -45,6 +46,8 @@ pub(in crate::realize) struct DecisionInput<'a> {
     pub(in crate::realize) trust_unknown: bool,
     /// Whether only what was made sealed counts.
     pub(in crate::realize) only_sealed: bool,
+    /// Which signatures results need, if any.
+    pub(in crate::realize) trusting: Option<&'a Trusting>,
     /// Realizations made by hand, which count as current in this run.
     pub(in crate::realize) by_hand: &'a [RRefId],
     /// Where the candidates are read.
@@ -94,6 +97,7 @@ impl<'a> DecisionInput<'a> {
             context,
             trust_unknown: options.trust_unknown,
             only_sealed: options.only_sealed,
+            trusting: options.trusting(),
             by_hand: &options.by_hand,
             source,
             clock_watch: None,
@@ -116,6 +120,8 @@ impl DecisionInput<'_> {
         };
         let mut stale = None;
         let mut failed_before = false;
+        // A result that waits for signatures of others.
+        let mut waiting = None;
         let (mut current, begun) = self.candidates()?;
         current.retain(|realization| {
             if let Some(clock_watch) = self.clock_watch {
@@ -126,6 +132,13 @@ impl DecisionInput<'_> {
             match self.staleness(realization, code).filter(|_| counts) {
                 None => counts,
                 Some(why) => {
+                    if let Stale::Untrusted {
+                        is_signed_here: true,
+                        missing,
+                    } = &why
+                    {
+                        waiting = Some(waits(&realization.id, missing));
+                    }
                     stale = Some(why);
                     false
                 }
@@ -182,6 +195,15 @@ impl DecisionInput<'_> {
             let taken = Taken { rrefs, from: tries };
             let over = runs.ended_marks();
             return Ok(Decision::Take { taken, over });
+        }
+        if let Some(trusting) = self.trusting {
+            if let Some(why) = trusting.refusal() {
+                return Ok(Decision::Never(why));
+            }
+            // Building it again would give it no signature that it does not have.
+            if let Some(why) = waiting.filter(|_| there == 0 && policy != ReusePolicy::Forced) {
+                return Ok(Decision::Never(why));
+            }
         }
         let of = due.of;
         let reason = match stale {
@@ -250,6 +272,10 @@ impl DecisionInput<'_> {
             trust_unknown,
             only_sealed,
         )
+        .or_else(|| {
+            let node = self.dref.node();
+            self.trusting?.lack(realization, node, code, trust_unknown)
+        })
     }
 
     /// Reads the realizations from this context, and the marks of incomplete multi-run builds.

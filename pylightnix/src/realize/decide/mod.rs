@@ -12,3 +12,4 @@ pub(super) mod pinned;
 pub(super) mod runs;
 pub(super) mod sealed;
 pub(super) mod staleness;
+pub(super) mod trusted;

@@ -78,6 +78,11 @@ pub(in crate::realize) fn is_current(
         && changed_default(&build.omitted(), omitted).is_none()
 }
 
+/// Returns whether it is not known whether a build was made by today's code.
+pub(in crate::realize) fn is_unknown(build: &BuildHead<'_>, code: &Code) -> bool {
+    build.fingerprint.is_none() || build.fingerprint == code.before()
+}
+
 /// Returns an omitted field whose default has changed since the build. A field that the record does not name counts as
 /// unchanged.
 pub(in crate::realize) fn changed_default(then: &Omitted, omitted: &Omitted) -> Option<Stale> {

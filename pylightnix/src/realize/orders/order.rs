@@ -17,6 +17,7 @@ use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
 use crate::config::DRefId;
+use crate::keys::Trust;
 use crate::realize::decide::runs::DueRuns;
 use crate::realize::processes::terms::StageTerms;
 use crate::store::regular;
@@ -54,6 +55,9 @@ pub(in crate::realize) struct OrderedBy {
     /// Whether only what was made sealed counts.
     #[serde(default)]
     pub(in crate::realize) only_sealed: bool,
+    /// Which signatures results need, if any.
+    #[serde(default)]
+    pub(in crate::realize) trust: Option<Trust>,
 }
 
 /// What build records tell of the program of a run.
@@ -129,6 +133,7 @@ impl OrderedBy {
             grace,
             all_sealed,
             only_sealed: false,
+            trust: None,
         }
     }
 }

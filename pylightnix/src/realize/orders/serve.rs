@@ -208,6 +208,9 @@ impl OrderTask {
         options.order = Some(here);
         options.all_sealed = common.all_sealed;
         options.only_sealed = common.only_sealed;
+        if let Some(trust) = &common.trust {
+            options = options.trust(trust.clone());
+        }
         // The executor was told what the stages need.
         options.limits_memory = false;
         options.retry.timeout = Some(Duration::MAX);

@@ -91,6 +91,13 @@ pub enum Stale {
     HelpersUnknown,
     /// The code that made it is unknown.
     Unknown,
+    /// It lacks signatures that this run asks for: see [`Realize::trust`](crate::realize::Realize::trust).
+    Untrusted {
+        /// The signatures that it lacks, as in `1 more of alice, bob`.
+        missing: String,
+        /// Whether the key of this user has signed it.
+        is_signed_here: bool,
+    },
     /// It was not made by a sealed run, and this run takes no others: see [`Realize::only_sealed`](crate::realize::Realize::only_sealed).
     Unsealed,
 }
@@ -117,6 +124,7 @@ impl fmt::Display for Stale {
             Stale::HelpersUnknown => f.write_str(
                 "it was made before the code that a stage calls counted: accept it, if that code is as it was",
             ),
+            Stale::Untrusted { missing, .. } => write!(f, "it lacks signatures: {missing}"),
             Stale::Unsealed => f.write_str("it was not made sealed"),
             Stale::Unknown => {
                 f.write_str("the code that made it is unknown: accept it, or trust unknown results")

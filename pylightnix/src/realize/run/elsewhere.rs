@@ -261,6 +261,7 @@ fn run_input(options: &Realize<'_>) -> RunInput {
         store: options.store.clone(),
         common: OrderedBy {
             only_sealed: options.only_sealed,
+            trust: options.trusting().map(|trusting| trusting.trust.clone()),
             ..OrderedBy::this(&options.store, retry.wait, retry.grace, options.all_sealed)
         },
         folder: options.run_folder.clone(),

@@ -70,7 +70,11 @@ pub(in crate::realize) fn run_plan(
             refused,
             ..RunState::new(options, &graph, total, feed.end()?, given)
         };
-        state.run_all()?;
+        let done = state.run_all();
+        if let Some(trusting) = options.trusting() {
+            trusting.end();
+        }
+        done?;
         let (choices, report) = state.end()?;
         Ok((graph.clone(), choices, report))
     })
@@ -467,8 +471,12 @@ impl<'a> RunState<'a> {
             let heads = sole.heads().inspect(|build| {
                 ahead.set(ahead.get().or_else(|| self.clock_watch.ahead(build)));
             });
+            let current_code = CurrentCode { code, omitted };
             staleness(heads, code, omitted, options.trust_unknown).is_none()
-                && (nouts == 1 || stand_for(sole.heads(), CurrentCode { code, omitted }, nouts))
+                && options.trusting().is_none_or(|trusting| {
+                    trusting.is_remembered(sole.hash(), sole.identified(), current_code)
+                })
+                && (nouts == 1 || stand_for(sole.heads(), current_code, nouts))
         })?;
         if let Some(ended) = ahead.get() {
             self.clock_watch

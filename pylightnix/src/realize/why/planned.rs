@@ -178,6 +178,10 @@ impl Realize<'_> {
         );
         let asks = self.only_sealed.then_some(node);
         let stale = stale.or_else(|| unsealed(asks?, realization));
+        let stale = stale.or_else(|| {
+            let trusting = self.trusting()?;
+            trusting.lack(realization, node, node.code()?, self.trust_unknown)
+        });
         stale.map(|why| why.to_string())
     }
 }

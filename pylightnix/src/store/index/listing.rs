@@ -2,6 +2,8 @@
 
 use std::sync::Arc;
 
+use uuid::Uuid;
+
 use super::SharedBytes;
 use crate::config::{DRefId, Digest, Name, RRefId};
 use crate::store::disk::bytes::{Reader, put_sized, put_text, put_u64};
@@ -236,6 +238,12 @@ impl Listed<'_> {
     pub(in crate::store) fn heads(&self) -> impl Iterator<Item = BuildHead<'_>> {
         let bytes = self.listing.0.bytes.get(self.builds.clone());
         packed(bytes.unwrap_or_default()).map(|(_, head)| head)
+    }
+
+    /// Iterates over the same, with the identifiers of the records.
+    pub(in crate::store) fn identified(&self) -> impl Iterator<Item = (Uuid, BuildHead<'_>)> {
+        let bytes = self.listing.0.bytes.get(self.builds.clone());
+        packed(bytes.unwrap_or_default())
     }
 
     /// Returns the builds.

@@ -11,3 +11,4 @@ pub(in crate::store) mod running;
 pub(in crate::store) mod signatures;
 pub(in crate::store) mod snapshot;
 pub(in crate::store) mod survey;
+pub(in crate::store) mod vouchers;

@@ -4,6 +4,8 @@ use std::fs::File;
 use std::path::Path;
 use std::sync::Arc;
 
+use uuid::Uuid;
+
 use crate::ErrorKind;
 use crate::config::RRefId;
 use crate::config::{ConfigJson, DRefId};
@@ -111,6 +113,11 @@ impl OnlyCandidate<'_> {
     /// Iterates over the build fields that decisions need, oldest first.
     pub(crate) fn heads(&self) -> impl Iterator<Item = BuildHead<'_>> {
         self.listed.heads()
+    }
+
+    /// Iterates over the same, with the identifiers of the records.
+    pub(crate) fn identified(&self) -> impl Iterator<Item = (Uuid, BuildHead<'_>)> {
+        self.listed.identified()
     }
 
     /// Returns the position in the snapshot, for [`Snapshot::realization_at`].

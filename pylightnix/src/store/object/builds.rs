@@ -66,6 +66,20 @@ impl BuildHead<'_> {
             text => serde_json::from_str(text).unwrap_or_default(),
         }
     }
+
+    /// Appends all that it says.
+    pub(in crate::store) fn put_known(&self, to: &mut Vec<u8>) {
+        to.push(self.kind as u8);
+        put_i64(to, self.stop.as_second());
+        put_u32(to, self.stop.subsec_nanosecond().cast_unsigned());
+        put_u64(to, self.seconds.to_bits());
+        let RunOf { index, of } = self.run.unwrap_or(RunOf { index: 0, of: 0 });
+        put_u64(to, index as u64);
+        put_u64(to, of as u64);
+        to.push(u8::from(self.fingerprint.is_some()));
+        put_text(to, self.fingerprint.unwrap_or_default().as_bytes());
+        put_text(to, self.omitted.as_bytes());
+    }
 }
 
 impl Builds {
@@ -111,6 +125,11 @@ impl Builds {
     /// Returns the fields that decisions need, oldest first.
     pub(crate) fn heads(&self) -> impl Iterator<Item = BuildHead<'_>> {
         self.each().map(|(_, head)| head)
+    }
+
+    /// Returns the fields that decisions need, oldest first, with the identifiers of the records.
+    pub(crate) fn identified(&self) -> impl Iterator<Item = (Uuid, BuildHead<'_>)> {
+        self.each()
     }
 
     /// Returns the notes and tags that count, oldest first.
