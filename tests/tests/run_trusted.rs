@@ -195,8 +195,8 @@ fn what_was_verified_is_remembered_and_nothing_else() {
     let memory = bob.store.root().join("cache/signatures");
     let bytes = fs::read(&memory).unwrap();
     let mut flipped = bytes.clone();
-    for at in 25..flipped.len() {
-        flipped[at] ^= 0xff;
+    for byte in flipped.iter_mut().skip(25) {
+        *byte ^= 0xff;
     }
     for bytes in [&flipped[..], b"", &bytes[..30]] {
         fs::write(&memory, bytes).unwrap();

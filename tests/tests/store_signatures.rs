@@ -15,6 +15,19 @@ use tempfile::TempDir;
 use tests::crafted::Zip;
 use tests::store::{config, publish_on, publish_texts, store};
 
+/// How another program verifies a signature: the book shows it.
+const RECIPE: &str = r#"
+# ANCHOR: recipe
+sig=$(ls build-*.sig)
+build=${sig%%.*}.json
+sha() { sha256sum <"$1" | cut -d' ' -f1; }
+printf 'pylightnix-sig-v1\n%s\n%s\n' "$(sha record)" "$(sha "$build")" >"$TMPDIR/message"
+sed -n 3p "$sig" | base64 -d >"$TMPDIR/signature"
+openssl pkeyutl -verify -pubin -inkey "$KEY" -rawin -in "$TMPDIR/message" -sigfile "$TMPDIR/signature"
+sed -n 2p "$sig" | base64 -d | sha256sum | cut -c1-16  # whose it is, as in its name
+# ANCHOR_END: recipe
+"#;
+
 /// A person with a store and a key.
 struct Person {
     folder: TempDir,
@@ -71,22 +84,14 @@ fn what_is_published_is_signed_and_openssl_verifies_it() {
     assert!(alice.store.check().contents().run().unwrap().is_sound());
 
     // As the page of the format says.
-    let script = r#"
-        set -e
-        sig=$(ls build-*.sig)
-        build=${sig%%.*}.json
-        printf 'pylightnix-sig-v1\n%s\n%s\n' "$(sha256sum <record | cut -d' ' -f1)" "$(sha256sum <$build | cut -d' ' -f1)" >"$OUT/message"
-        sed -n 3p "$sig" | base64 -d >"$OUT/signature"
-        openssl pkeyutl -verify -pubin -inkey "$KEY" -rawin -in "$OUT/message" -sigfile "$OUT/signature"
-        sed -n 2p "$sig" | base64 -d | sha256sum | cut -c1-16
-    "#;
+    let script = format!("set -e\n{RECIPE}");
     let pem = alice.folder.path().join("alice.pem");
     fs::write(&pem, alice.key.to_pem()).unwrap();
     let said = Command::new("sh")
-        .args(["-c", script])
+        .args(["-c", &script])
         .current_dir(alice.store.realization_dir(&rref))
         .env("KEY", &pem)
-        .env("OUT", alice.folder.path())
+        .env("TMPDIR", alice.folder.path())
         .output()
         .unwrap();
     let out = String::from_utf8(said.stdout).unwrap();
