@@ -141,6 +141,11 @@ fn no_key_goes() {
     for arguments in ["check --contents", "repair --from other"] {
         ask_store(arguments);
     }
+    assert_eq!(line.say("key generate me").code, 0);
+    assert_eq!(line.say("key sign plot").code, 0);
+    for arguments in ["key list", "show plot"] {
+        ask_store(arguments);
+    }
     let mut record = RunRecord::now("experiment", ["mean".to_owned()]);
     record.commit = None;
     let journal = line.store.begin_run(&record, "{}").unwrap();

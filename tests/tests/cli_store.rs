@@ -242,6 +242,7 @@ Used by
       "carried": null,
       "params": {},
       "omitted": {},
+      "signatures": [],
       "log": "[STORE]/store-v1/966f6385e7bc0961ff0466d63b438b24-plot/410be467600915e403bf36faee2f531f/build-019b0000-0000-7000-8000-000000000300.log"
     }
   ],

@@ -258,6 +258,7 @@ fn the_command_line_makes_keys_and_asks_for_signatures() {
         said.out.contains("it waits for 1 more of alice"),
         "{said:?}"
     );
+    assert!(line.out("show sum").contains("signed by me (own)"));
     let said = line.say("run --leaves 2 --on processes --trust 1 of alice");
     assert!(
         said.err.contains("nothing to build: all 3 stages reused"),

@@ -20,9 +20,10 @@ use crate::text::{count, local_second, number, seconds, short_dref, short_rref, 
 use crate::visible;
 use pylightnix::config::{ConfigJson, DRefId, RRefId};
 use pylightnix::internal::compact;
+use pylightnix::keys::KnownKey;
 use pylightnix::store::{
     BuildKind, BuildRecord, Carried, Entry, EntryKind, Environment, Outcome, Reads, Realization,
-    Record, RecordedSeries, Remark, Store, Unread,
+    Record, RecordedSeries, Remark, Signature, Store, Unread,
 };
 
 /// In a store with more realizations, dependents are looked for only on demand.
@@ -109,7 +110,30 @@ struct BuildRow<'a> {
     carried: Option<&'a Carried>,
     params: &'a BTreeMap<String, serde_json::Value>,
     omitted: &'a BTreeMap<String, serde_json::Value>,
+    signatures: Vec<SignatureRow>,
     log: Option<PathBuf>,
+}
+
+/// A signature of a build in the JSON answer.
+#[derive(Serialize)]
+struct SignatureRow {
+    key: String,
+    /// The name of the key here; `None` if it has none.
+    name: Option<String>,
+    standing: Option<&'static str>,
+    valid: bool,
+}
+
+impl SignatureRow {
+    fn text(&self) -> String {
+        let name = self.name.as_deref().unwrap_or(&self.key);
+        match (self.valid, self.standing) {
+            (false, _) => format!("{name} (not valid)"),
+            (true, None) => format!("{name} (unknown)"),
+            (true, Some("trusted")) => name.to_owned(),
+            (true, Some(standing)) => format!("{name} ({standing})"),
+        }
+    }
 }
 
 impl Show {
@@ -137,6 +161,12 @@ impl Show {
             config,
             dependents,
             series: store.series(&rref)?,
+            signatures: store.signatures(&rref)?,
+            // Without the keys, signatures have no names.
+            keys: store
+                .keys()
+                .and_then(|keys| keys.list().ok())
+                .unwrap_or_default(),
         };
         if session.json() {
             session.print_json(&page.answer()?)?;
@@ -196,6 +226,8 @@ struct Page<'s> {
     config: ConfigJson,
     dependents: Option<Vec<RRefId>>,
     series: Vec<RecordedSeries>,
+    signatures: Vec<Signature>,
+    keys: Vec<KnownKey>,
 }
 
 impl Page<'_> {
@@ -247,8 +279,23 @@ impl Page<'_> {
             carried: build.carried.as_ref(),
             params: &build.params,
             omitted: &build.omitted,
+            signatures: self.signatures_of(build),
             log: self.store.log_of(&self.realization.id, build),
         }
+    }
+
+    fn signatures_of(&self, build: &BuildRecord) -> Vec<SignatureRow> {
+        let of_build = self.signatures.iter().filter(|one| one.build == build.id);
+        let row = |one: &Signature| {
+            let known = self.keys.iter().find(|known| known.key.id() == one.key);
+            SignatureRow {
+                key: one.key.to_string(),
+                name: known.map(|known| known.name.clone()),
+                standing: known.map(|known| known.standing.word()),
+                valid: one.is_valid,
+            }
+        };
+        of_build.map(row).collect()
     }
 
     fn size(&self) -> u64 {
@@ -459,6 +506,11 @@ impl Page<'_> {
                 let counts_as = counts_as.map(|was| format!(" counts as {}", cut(was, 17)));
                 let counts_as = counts_as.unwrap_or_default();
                 more.push(format!("code {}{counts_as}", cut(fingerprint, 17)));
+            }
+            let signatures = self.signatures_of(build);
+            if !signatures.is_empty() {
+                let signers: Vec<_> = signatures.iter().map(SignatureRow::text).collect();
+                more.push(format!("signed by {}", signers.join(", ")));
             }
             if let Some(commit) = &build.commit {
                 let changes = match (build.dirty, &build.difference) {
