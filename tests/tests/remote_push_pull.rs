@@ -405,6 +405,16 @@ fn several_push_at_once() {
     let pulled = Pull::new(&to, &remote).run(rrefs.iter().flatten()).unwrap();
     assert!(pulled.left_out.is_empty());
     assert_eq!(pulled.rrefs.len(), 8);
+    // Who cannot list them finds all segments in the list.
+    let listed = fs::read_to_string(place(&at).join("index/list")).unwrap();
+    let segments = files(&place(&at))
+        .into_iter()
+        .filter(|file| file.parent().unwrap().ends_with("index"));
+    let mut names: Vec<String> = segments
+        .map(|file| file.file_name().unwrap().to_string_lossy().into_owned())
+        .collect();
+    names.sort();
+    assert_eq!(listed.lines().collect::<Vec<_>>(), names);
     // Four built each of the shared ones.
     assert_eq!(to.realization(&rrefs[0][1]).unwrap().build_count(), 4);
     assert!(remote.verify(1.0).unwrap().is_sound());

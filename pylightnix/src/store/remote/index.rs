@@ -20,6 +20,8 @@ const INDEX: &str = "index";
 const LIST: &str = "index/list";
 /// What the names of the notes on broken objects begin with.
 const HOLE: &str = "index/hole-";
+/// The number of times that the list is written for one push.
+const AGAIN: usize = 5;
 /// The most bytes of the list.
 const MOST_LISTED: u64 = 256 << 20;
 
@@ -103,8 +105,27 @@ impl RemoteIndex {
         }
     }
 
-    /// Writes the list of segments for servers that cannot list.
-    pub(super) fn put_list(&self, remote: &Remote) -> Result<()> {
+    /// Writes the list of segments for servers that cannot list, again if another push put a segment meanwhile: of two lists that are
+    /// written at once, one may lack what the other has.
+    pub(super) fn put_list(&mut self, remote: &Remote) -> Result<()> {
+        for _ in 0..AGAIN {
+            self.put_listed(remote)?;
+            let Some(objects) = remote.list(INDEX)? else {
+                break;
+            };
+            let names = objects.iter().map(|object| object.name.as_str());
+            let before = (self.segments.len(), self.holes.len());
+            self.segments
+                .extend(names.clone().filter_map(SegmentName::parse));
+            self.holes.extend(names.filter_map(hole_of));
+            if before == (self.segments.len(), self.holes.len()) {
+                break;
+            }
+        }
+        Ok(())
+    }
+
+    fn put_listed(&self, remote: &Remote) -> Result<()> {
         let mut text = String::new();
         let segments = self.segments.iter().map(SegmentName::object);
         let holes = self.holes.iter().map(|object| hole_name(object));
