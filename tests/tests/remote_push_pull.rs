@@ -3,6 +3,7 @@
 #![allow(clippy::unwrap_used, reason = "a failing test may say so by a panic")]
 
 use pylightnix::config::RRefId;
+use pylightnix::keys::Keys;
 use pylightnix::store::remote::{Pull, Pulled, Push, Pushed, Remote};
 use pylightnix::store::{BuildKind, BuildRecord, Context, Outcome, Store};
 use pylightnix::{ErrorKind, Result};
@@ -514,4 +515,58 @@ fn what_is_nowhere_is_said() {
     assert_eq!((&pulled.rrefs[..], pulled.left_out.len()), (&[a][..], 1));
     let said = pulled.left_out[0].to_string();
     assert!(said.contains("is not at the remote"), "{said}");
+}
+
+#[test]
+fn signatures_are_pushed_and_pulled_and_a_wrong_one_is_left() {
+    let folder = folder();
+    let person = |name: &str| {
+        let keys = Keys::at(folder.path().join(name).join("keys"));
+        keys.generate("me").unwrap();
+        let store = Store::open(folder.path().join(name).join("store")).unwrap();
+        store.with_keys(keys)
+    };
+    let (alice, bob) = (person("alice"), person("bob"));
+    let remote = Remote::open(&folder.path().join("shared").to_string_lossy()).unwrap();
+    // Both make the same.
+    let make = |store: &Store| publish_texts(store, &config("a"), &Context::empty(), &[]);
+    let rref = make(&alice);
+    assert_eq!(make(&bob), rref);
+    push(&alice, &remote, &[&rref]);
+    push(&bob, &remote, &[&rref]);
+    let signers = |store: &Store| {
+        let all = store.signatures(&rref).unwrap();
+        assert!(all.iter().all(|signature| signature.is_valid));
+        all.len()
+    };
+    let (_carol, carol) = store();
+    Pull::new(&carol, &remote).run([&rref]).unwrap();
+    assert_eq!(signers(&carol), 2);
+    Pull::new(&alice, &remote).run([&rref]).unwrap();
+    assert_eq!(signers(&alice), 2, "what is here already gains signatures");
+    // A signature alone is something new.
+    let dave = person("dave");
+    Pull::new(&dave, &remote).run([&rref]).unwrap();
+    assert_eq!(dave.sign(&rref).unwrap(), 2);
+    assert_eq!(push(&dave, &remote, &[&rref]).rrefs, [rref.clone()]);
+    Pull::new(&carol, &remote).run([&rref]).unwrap();
+    assert_eq!(signers(&carol), 4);
+    assert!(carol.check().contents().run().unwrap().is_sound());
+
+    // One that is not what its name says is pushed by somebody who has broken it.
+    let erin = person("erin");
+    Pull::new(&erin, &remote).run([&rref]).unwrap();
+    erin.sign(&rref).unwrap();
+    let id = erin.keys().unwrap().own().unwrap().unwrap().key.id();
+    for entry in fs::read_dir(erin.realization_dir(&rref)).unwrap() {
+        let path = entry.unwrap().path();
+        if path.to_string_lossy().contains(&format!("{id}.sig")) {
+            let text = fs::read_to_string(&path).unwrap();
+            fs::remove_file(&path).unwrap();
+            fs::write(&path, text.replace("==", "AA")).unwrap();
+        }
+    }
+    push(&erin, &remote, &[&rref]);
+    Pull::new(&carol, &remote).run([&rref]).unwrap();
+    assert_eq!(signers(&carol), 4);
 }

@@ -222,23 +222,27 @@ struct Sending<'a> {
 
 impl Sending<'_> {
     fn lack(&self, rref: &RRefId) -> Result<Option<Lack>> {
-        let lines = self.index.realizations.get(rref);
-        let Some(first) = lines.and_then(|lines| lines.first()) else {
+        let lines = self.index.realizations.get(rref).into_iter().flatten();
+        let fullest = lines.clone().max_by_key(|line| line.bundle.parts.len());
+        let Some(fullest) = fullest else {
             return Ok(Some(Lack {
                 rref: rref.clone(),
                 known: None,
             }));
         };
         let mut names = beside(self.push.store, rref)?;
-        let parts = lines
-            .into_iter()
-            .flatten()
-            .flat_map(|line| &line.bundle.parts);
+        let parts = lines.flat_map(|line| &line.bundle.parts);
         let there: HashSet<&str> = parts.map(|part| part.name.as_str()).collect();
-        names.retain(|name| !there.contains(name.as_str()));
-        Ok((!names.is_empty()).then(|| Lack {
+        if names.iter().all(|name| there.contains(name.as_str())) {
+            return Ok(None);
+        }
+        // A log or a signature is looked at with its record, so all that this store has goes into one line.
+        let parts = fullest.bundle.parts.iter();
+        let in_it: HashSet<&str> = parts.map(|part| part.name.as_str()).collect();
+        names.retain(|name| !in_it.contains(name.as_str()));
+        Ok(Some(Lack {
             rref: rref.clone(),
-            known: Some((first.clone(), names)),
+            known: Some((fullest.clone(), names)),
         }))
     }
 

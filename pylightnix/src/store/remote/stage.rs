@@ -15,6 +15,7 @@ use crate::store::object::build_record::{BuildFile, BuildRecord};
 use crate::store::object::context::Context;
 use crate::store::object::record::{Record, reference};
 use crate::store::object::seal::{finish, seal_folders};
+use crate::store::object::signature::SignatureFile;
 use crate::store::object::tree::EntryKind;
 use crate::store::object::violation::lacking_in;
 use crate::{Error, Result};
@@ -209,7 +210,8 @@ fn builds<'b>(
 ) -> Result<(Vec<&'b str>, Vec<String>), String> {
     let mut said: HashMap<_, &LineBuild> =
         line.builds.iter().map(|build| (build.id, build)).collect();
-    let (mut names, mut ids, mut fingerprints) = (Vec::new(), Vec::new(), Vec::new());
+    let (mut names, mut fingerprints) = (Vec::new(), Vec::new());
+    let mut ids = HashMap::new();
     for (name, found) in &parts.beside {
         let Some(BuildFile::Record(id)) = BuildRecord::kind_of(name.as_bytes()) else {
             continue;
@@ -228,7 +230,7 @@ fn builds<'b>(
             return Err(format!("its {name} is not what the index says"));
         }
         fingerprints.extend(build.fingerprint.into_iter().chain(build.accepted));
-        ids.push(id);
+        ids.insert(id, Digest::of(bytes));
         names.push(*name);
     }
     if let Some(id) = said.keys().min() {
@@ -236,11 +238,19 @@ fn builds<'b>(
             "the index names its build {id}, whose record is not there"
         ));
     }
-    for name in parts.beside.keys() {
-        // Files of a later version are passed over, and logs without a record.
-        match BuildRecord::kind_of(name.as_bytes()) {
-            Some(BuildFile::Log(id)) if ids.contains(&id) => names.push(*name),
-            _ => {}
+    let record = Digest::of(parts.text.as_bytes());
+    for (name, found) in &parts.beside {
+        // Files of a later version are passed over, logs without a record, and signatures that are none.
+        let counts = match BuildRecord::kind_of(name.as_bytes()) {
+            Some(BuildFile::Log(id)) => ids.contains_key(&id),
+            Some(BuildFile::Signature(id, key)) => found.is_ok_and(|bytes| {
+                let signature = SignatureFile::parse(key, bytes).zip(ids.get(&id));
+                signature.is_some_and(|(signature, build)| signature.is_of(&record, build))
+            }),
+            _ => false,
+        };
+        if counts {
+            names.push(*name);
         }
     }
     Ok((names, fingerprints))
