@@ -35,15 +35,15 @@ struct Arguments {
     /// Run stages as tasks of this machine
     #[arg(long)]
     local: bool,
-    /// Have no room for the first of those tasks at first
+    /// Refuse the first of those tasks for a moment, and have room for many afterwards
     #[arg(long)]
     busy: bool,
 }
 
 /// Starts each task as a process of this machine.
-#[derive(Default)]
 struct Local {
     tasks: Mutex<HashMap<TaskId, Child>>,
+    tasks_at_once: usize,
     /// Whether the next submission is refused.
     busy: AtomicBool,
 }
@@ -56,7 +56,7 @@ impl Local {
 
 impl Executor for Local {
     fn room(&self) -> pylightnix::Result<Room> {
-        Ok(Room::new(4).slots(4))
+        Ok(Room::new(self.tasks_at_once).slots(4))
     }
 
     fn submit(&self, batch: &Batch) -> pylightnix::Result<Submission> {
@@ -187,8 +187,9 @@ pub fn main() -> ExitCode {
         .target("sum", plan)
         .configure_run(|mine, run| match mine.local {
             true => run.on(Local {
+                tasks: Mutex::default(),
+                tasks_at_once: if mine.busy { 100 } else { 4 },
                 busy: mine.busy.into(),
-                ..Local::default()
             }),
             false => run,
         })
