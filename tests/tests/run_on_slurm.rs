@@ -264,7 +264,12 @@ fn a_task_that_vanishes_is_submitted_again() {
     fs::write(&hold, "").unwrap();
     let run = start(&line, "run --on slurm --leaves 1 -q");
     until("nothing runs", || ran(&line).len() == 1);
-    let _ = cluster.ask(&format!("scancel {}", cluster.jobs("running")[0]));
+    let job = cluster.jobs("running").remove(0);
+    let _ = cluster.ask(&format!("scancel {job}"));
+    // It would come to its end before the signal.
+    until("the job goes on", || {
+        !cluster.jobs("running,completing").contains(&job)
+    });
     fs::remove_file(hold).unwrap();
     assert!(run.wait_with_output().unwrap().status.success());
     assert_eq!(ran(&line), [0, 0]);
