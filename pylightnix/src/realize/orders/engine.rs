@@ -419,6 +419,11 @@ impl Engine {
     /// Makes tasks of the builds that wait, as far as there is room.
     fn submit(&mut self) -> Result<()> {
         if !self.has_adopted {
+            if self.executor.room()?.tasks == 0 {
+                // It does not answer yet, and cannot tell of the tasks of earlier runs either.
+                self.not_before = Instant::now() + LATER / 4;
+                return Ok(());
+            }
             self.has_adopted = true;
             self.adopt();
             self.hear();
