@@ -286,7 +286,7 @@ pub(in crate::store) fn in_order(store: &Store, roots: &[RRefId]) -> Result<Vec<
             if let Some(rref) = next.take()
                 && seen.insert(rref.clone())
             {
-                let context = store.realization(&rref)?.context;
+                let context = store.head(&rref)?.context;
                 path.push((rref, context.realizations().cloned().collect()));
             }
             let Some((_, deps)) = path.last_mut() else {

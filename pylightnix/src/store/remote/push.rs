@@ -17,6 +17,7 @@ use super::pack::{Pack, Packer};
 use super::segment::{self, SegmentName};
 use crate::config::{Digest, RRefId};
 use crate::store::Store;
+use crate::store::disk::parallel;
 use crate::store::object::code_list::CodeList;
 use crate::store::publish::copy::in_order;
 use crate::store::publish::exportable::{Exportable, IncompleteBuilds};
@@ -25,6 +26,8 @@ use crate::{Error, Result};
 
 /// The number of objects of a kind from which a list of all is cheaper than asking for each.
 const MANY: usize = 50;
+/// The number of realizations that are read side by side.
+const TOGETHER: usize = 32;
 /// The number of packs that are put without a look whether they are there.
 const FEW_PACKS: usize = 4;
 
@@ -208,6 +211,13 @@ struct Lack {
     known: Option<(RealizationLine, Vec<String>)>,
 }
 
+fn gathered(store: &Store, lack: &Lack) -> Result<Gathered> {
+    match &lack.known {
+        None => gather(store, &lack.rref),
+        Some((_, names)) => gather_beside(store, &lack.rref, names),
+    }
+}
+
 /// A push under way.
 struct Sending<'a> {
     push: &'a Push<'a>,
@@ -260,20 +270,26 @@ impl Sending<'_> {
         let (mut lines, mut blobs) = (Vec::new(), BTreeMap::new());
         let mut fingerprints = BTreeSet::new();
         let mut packs = Vec::new();
-        for lack in lacking {
-            let gathered = self.gathered(&lack)?;
-            fingerprints.extend(gathered.fingerprints.iter().cloned());
-            blobs.extend(
-                gathered
-                    .blobs
-                    .iter()
-                    .map(|(digest, (path, _))| (*digest, path.clone())),
-            );
-            let number = packer.add(&gathered.bytes)?;
-            lines.push((self.line(lack, gathered), number));
-            self.sent.realizations += 1;
-            // Blobs come before all packs, so these wait; few are in memory at a time.
-            packs.append(&mut packer.take_finished());
+        let mut lacking = lacking.into_iter();
+        loop {
+            // Some at a time, so that few are in memory.
+            let some: Vec<Lack> = lacking.by_ref().take(TOGETHER).collect();
+            if some.is_empty() {
+                break;
+            }
+            let store = self.push.store;
+            let gathered =
+                parallel::map(&some, parallel::cores(), |_, lack| gathered(store, lack))?;
+            for (lack, gathered) in some.into_iter().zip(gathered) {
+                fingerprints.extend(gathered.fingerprints.iter().cloned());
+                let files = gathered.blobs.iter();
+                blobs.extend(files.map(|(digest, (path, _))| (*digest, path.clone())));
+                let number = packer.add(&gathered.bytes)?;
+                lines.push((self.line(lack, gathered), number));
+                self.sent.realizations += 1;
+                packs.append(&mut packer.take_finished());
+            }
+            // Blobs come before the packs whose lines name them.
             if packs.len() > FEW_PACKS {
                 self.put_blobs(std::mem::take(&mut blobs))?;
                 self.put_packs(std::mem::take(&mut packs))?;
@@ -294,13 +310,6 @@ impl Sending<'_> {
         let code = code.into_iter().map(|(line, _)| Line::Code(line));
         let lines: Vec<Line> = lines.chain(code).collect();
         self.put_segment(&lines)
-    }
-
-    fn gathered(&self, lack: &Lack) -> Result<Gathered> {
-        match &lack.known {
-            None => gather(self.push.store, &lack.rref),
-            Some((_, names)) => gather_beside(self.push.store, &lack.rref, names),
-        }
     }
 
     /// Returns the line for what was gathered, whose extents are not known yet.
