@@ -6,7 +6,7 @@ use pylightnix::ErrorKind;
 use pylightnix::config::RRefId;
 use pylightnix::keys::{KeyStanding, Keys, PublicKey};
 use pylightnix::prelude::*;
-use pylightnix::store::{Context, FaultKind, Pack, Repair, Unpack};
+use pylightnix::store::{Context, FaultKind, Pack, Unpack};
 use std::fs;
 use std::os::unix::fs::PermissionsExt as _;
 use std::path::{Path, PathBuf};

@@ -71,21 +71,18 @@ impl Vouchers {
         builds: impl Iterator<Item = (Uuid, BuildHead<'a>)>,
         keys: &[PublicKey],
     ) -> Vec<KeyId> {
-        let signatures = self.store.signatures(rref).unwrap_or_default();
+        let builds: Vec<_> = builds.collect();
+        let ids: Vec<Uuid> = builds.iter().map(|(id, _)| *id).collect();
         let mut signers = Vec::new();
         let mut new = Vec::new();
-        for (id, head) in builds {
-            let of_build = signatures
-                .iter()
-                .filter(|signature| signature.is_valid && signature.build == id);
-            for signature in of_build {
-                let Some(key) = keys.iter().find(|key| key.id() == signature.key) else {
-                    continue;
-                };
-                new.push(mark(rref.hash(), id, &head, key));
-                if !signers.contains(&key.id()) {
-                    signers.push(key.id());
-                }
+        for (build, signer) in self.store.signed_by(rref, &ids, keys) {
+            let key = keys.iter().find(|key| key.id() == signer);
+            let head = builds.iter().find(|(id, _)| *id == build);
+            if let (Some(key), Some((_, head))) = (key, head) {
+                new.push(mark(rref.hash(), build, head, key));
+            }
+            if !signers.contains(&signer) {
+                signers.push(signer);
             }
         }
         self.new

@@ -71,6 +71,17 @@ impl SignatureFile {
         (key.id() == id && found.to_bytes() == bytes).then_some(found)
     }
 
+    /// Parses the file of a signature by `key`, which is compared and not checked again.
+    pub(in crate::store) fn parse_of(key: &PublicKey, bytes: &[u8]) -> Option<Self> {
+        let text = std::str::from_utf8(bytes).ok()?;
+        let last = text.strip_suffix('\n')?.rsplit('\n').next()?;
+        let found = SignatureFile {
+            key: *key,
+            bytes: decoded(last)?,
+        };
+        (found.to_bytes() == bytes).then_some(found)
+    }
+
     /// Returns whether it is the signature of the record and the build record with these digests.
     pub(in crate::store) fn is_of(&self, record: &Digest, build: &Digest) -> bool {
         let message = message(record, build);
