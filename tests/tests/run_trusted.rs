@@ -207,6 +207,27 @@ fn what_was_verified_is_remembered_and_nothing_else() {
 }
 
 #[test]
+fn a_forged_signature_counts_for_nothing() {
+    let alice = Person::new();
+    let bob = Person::without_key().knows("alice", &alice);
+    // Alice signed another result, and Mallory gives her signature to his own.
+    let other = instantiate(Note::new("another".to_owned())).unwrap();
+    let other = alice.store.realize(&other).unwrap();
+    let signed = alice.store.signatures(&other).unwrap()[0];
+    let name = |build| format!("build-{build}.{}.sig", signed.key);
+    let genuine = fs::read(alice.store.realization_dir(&other).join(name(signed.build))).unwrap();
+    let mallory = Person::without_key();
+    mallory.gives(&bob);
+    for rref in bob.store.rrefs().unwrap() {
+        let realization = bob.store.realization(&rref).unwrap();
+        let build = realization.builds()[0].id;
+        fs::write(bob.store.realization_dir(&rref).join(name(build)), &genuine).unwrap();
+    }
+    let error = bob.run(bob.trust(1, &["alice"])).unwrap_err().to_string();
+    assert!(error.contains("stage `note`"), "{error}");
+}
+
+#[test]
 fn who_is_asked_is_known() {
     let alice = Person::new();
     let bob = Person::new().knows("alice", &alice);
