@@ -219,6 +219,23 @@ fn build_records_are_united() {
 }
 
 #[test]
+fn a_build_record_that_cannot_be_read_is_not_pushed_again_and_again() {
+    let at = folder();
+    let ((_one, from), (_two, to)) = (store(), store());
+    let rref = publish_texts(&from, &config("a"), &Context::empty(), &[("x", "1")]);
+    let remote = Remote::open(&place(&at).to_string_lossy()).unwrap();
+    push(&from, &remote, &[&rref]);
+    let broken = from.realization_dir(&rref);
+    fs::write(
+        broken.join("build-01a22bfc-37f8-76ae-9198-8d3b8953c15b.json"),
+        "{",
+    )
+    .unwrap();
+    assert_eq!(push(&from, &remote, &[&rref]).requests, 1);
+    assert_eq!(pull(&to, &remote, &[&rref]).rrefs, [rref]);
+}
+
+#[test]
 fn files_that_are_here_are_not_fetched() {
     let at = folder();
     let ((_one, from), (_two, to)) = (store(), store());

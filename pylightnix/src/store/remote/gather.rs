@@ -56,6 +56,23 @@ pub(super) fn beside(store: &Store, rref: &RRefId) -> Result<Vec<String>> {
     Ok(names)
 }
 
+/// Leaves out build records that cannot be read, which are never pushed, and the files that belong to them.
+pub(super) fn readable(store: &Store, rref: &RRefId, mut names: Vec<String>) -> Vec<String> {
+    let folder = store.realization_dir(rref);
+    let unreadable: Vec<String> = (names.iter())
+        .filter(|name| match BuildRecord::kind_of(name.as_bytes()) {
+            Some(BuildFile::Record(id)) => {
+                let bytes = regular::read(&folder.join(name));
+                bytes.is_ok_and(|bytes| BuildRecord::from_bytes(id, &bytes).is_none())
+            }
+            _ => false,
+        })
+        .filter_map(|name| name.strip_suffix("json").map(str::to_owned))
+        .collect();
+    names.retain(|name| !unreadable.iter().any(|start| name.starts_with(start)));
+    names
+}
+
 /// Gathers everything of a realization, and verifies every byte that the record lists.
 pub(super) fn gather(store: &Store, rref: &RRefId) -> Result<Gathered> {
     let config = store.config(rref.dref())?;

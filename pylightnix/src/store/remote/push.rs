@@ -6,7 +6,7 @@ use std::path::PathBuf;
 
 use serde::Serialize;
 
-use super::gather::{Gathered, beside, gather, gather_beside};
+use super::gather::{Gathered, beside, gather, gather_beside, readable};
 use super::index::{RemoteIndex, hole_name, keep_own};
 use super::line::{
     Bundle, CodeLine, Extent, LIST_PART, Line, LineBuild, Part, RealizationLine, blob_name,
@@ -243,6 +243,10 @@ impl Sending<'_> {
         let mut names = beside(self.push.store, rref)?;
         let parts = lines.flat_map(|line| &line.bundle.parts);
         let there: HashSet<&str> = parts.map(|part| part.name.as_str()).collect();
+        if names.iter().all(|name| there.contains(name.as_str())) {
+            return Ok(None);
+        }
+        names = readable(self.push.store, rref, names);
         if names.iter().all(|name| there.contains(name.as_str())) {
             return Ok(None);
         }
