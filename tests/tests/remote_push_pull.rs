@@ -565,7 +565,10 @@ fn signatures_are_pushed_and_pulled_and_a_wrong_one_is_left() {
     let dave = person("dave");
     Pull::new(&dave, &remote).run([&rref]).unwrap();
     assert_eq!(dave.sign(&rref).unwrap(), 2);
-    assert_eq!(push(&dave, &remote, &[&rref]).rrefs, [rref.clone()]);
+    assert_eq!(
+        push(&dave, &remote, &[&rref]).rrefs,
+        std::slice::from_ref(&rref)
+    );
     Pull::new(&carol, &remote).run([&rref]).unwrap();
     assert_eq!(signers(&carol), 4);
     assert!(carol.check().contents().run().unwrap().is_sound());
