@@ -54,7 +54,7 @@ const EXPERIMENT: &str = env!("CARGO_BIN_EXE_experiment");
 fn commands_names_and_references() {
     let line = Line::new(STORE);
     let offer = |words: &str| offered(&line, STORE, words);
-    assert_eq!(offer("pylightnix re"), ["repair"]);
+    assert_eq!(offer("pylightnix rep"), ["repair"]);
     assert_eq!(offer("pylightnix show num"), ["numbers"]);
     assert_eq!(offer("pylightnix show da8c"), ["da8c3c32"]);
     assert_eq!(offer("pylightnix show da8c3c32/"), ["da8c3c32/9949d1ad"]);
