@@ -1,4 +1,4 @@
-//! Helpers for tests of runs that leave their process: they watch the program [`spread`](crate::spread) in the store of a session.
+//! Helpers for tests of runs that leave their process: they watch the program `spread` in the store of a session.
 
 use pylightnix::store::{RunFolder, RunStanding};
 use rustix::process::{Pid, Signal, kill_process};

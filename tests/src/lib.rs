@@ -12,7 +12,6 @@ pub mod picture;
 pub mod remotes;
 pub mod runs;
 pub mod slurm;
-pub mod spread;
 pub mod store;
 pub mod terminal;
 pub mod web;

@@ -4,10 +4,13 @@
 use campaigns::{Options, SPREAD, actor, run};
 use std::process::ExitCode;
 
+#[path = "../../src/spread.rs"]
+mod spread;
+
 fn main() -> ExitCode {
     // The process of a run, its tasks and their workers are all this program with these arguments.
     if std::env::var_os(SPREAD).is_some() {
-        return tests::spread::main();
+        return spread::main();
     }
     let arguments: Vec<String> = std::env::args().skip(1).collect();
     if let [first, rest @ ..] = arguments.as_slice()
