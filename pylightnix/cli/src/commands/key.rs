@@ -21,7 +21,7 @@ use pylightnix::{Error, ErrorKind};
     subcommand_required = true,
     after_help = "Example: what somebody else needs to trust you\n  pylightnix key list --pem alice > alice.pem"
 )]
-pub(crate) struct Key {
+pub(crate) struct KeyOf {
     #[command(subcommand)]
     command: Of,
 }
@@ -80,7 +80,7 @@ impl Row {
     }
 }
 
-impl Key {
+impl KeyOf {
     pub(crate) fn run(self, session: &Session) -> CommandResult {
         let keys = || {
             Keys::of_user().ok_or_else(|| {

@@ -68,7 +68,7 @@ pub(crate) enum Command {
     Du(du::Du),
     Check(check::Check),
     Repair(repair::Repair),
-    Key(key::Key),
+    Key(key::KeyOf),
     Pack(pack::Pack),
     Unpack(pack::Unpack),
     Copy(pack::Copy),
