@@ -181,7 +181,7 @@ impl Keys {
     /// Fails if a file of a key cannot be read, or holds no key.
     pub fn list(&self) -> Result<Vec<KnownKey>> {
         let entries = match fs::read_dir(&self.folder) {
-            Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(Vec::new()),
+            Err(error) if is_absent(&error) => return Ok(Vec::new()),
             entries => {
                 entries.map_err(|error| Error::io("read the folder", &self.folder, error))?
             }
@@ -321,4 +321,12 @@ fn read(path: &Path) -> Result<String> {
         return Err(refused(io::Error::other("it is too large for a key")));
     }
     fs::read_to_string(path).map_err(refused)
+}
+
+/// Whether there are no keys: who may not look, as a service with the home folder of another user, has none there either.
+fn is_absent(error: &io::Error) -> bool {
+    matches!(
+        error.kind(),
+        io::ErrorKind::NotFound | io::ErrorKind::PermissionDenied
+    )
 }
