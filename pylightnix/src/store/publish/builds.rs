@@ -33,7 +33,7 @@ impl Store {
         // What is attached is no build, and nobody asks for its signature.
         if build.attached.is_none()
             && let Some((name, signature)) =
-                self.signed(&self.text_of_record(rref)?, build, &bytes)?
+                self.signed(|| self.record_digest(rref), build, &bytes)?
         {
             self.durability().publish_file(
                 &manager.temporary()?,

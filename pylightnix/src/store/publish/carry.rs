@@ -145,7 +145,9 @@ impl Store {
                 true => unsynced.create(&path, &bytes)?,
                 false => self.durability().write_new(&path, &bytes)?,
             }
-            if let Some((name, bytes)) = self.signed(text, &new, &bytes)? {
+            if let Some((name, bytes)) =
+                self.signed(|| Ok(Digest::of(text.as_bytes())), &new, &bytes)?
+            {
                 let path = folder.join(name);
                 match few {
                     true => unsynced.create(&path, &bytes)?,

@@ -189,7 +189,8 @@ impl Draft {
         let build_file = folder.join(build.file_name());
         let build_bytes = build.to_bytes()?;
         write_anew(&build_file, &build_bytes, &mut unsynced)?;
-        if let Some((name, bytes)) = self.store.signed(&text, build, &build_bytes)? {
+        let of_record = || Ok(Digest::of(text.as_bytes()));
+        if let Some((name, bytes)) = self.store.signed(of_record, build, &build_bytes)? {
             write_anew(&folder.join(name), &bytes, &mut unsynced)?;
         }
         keep_log(&self.log, &folder.join(build.log_name()), &mut unsynced)?;
