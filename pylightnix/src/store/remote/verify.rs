@@ -195,28 +195,32 @@ impl Walk<'_> {
             if index.holes.contains(&object) {
                 continue;
             }
-            let bytes = match self.remote.read(&object, MOST_PACKED) {
-                Ok(Some(bytes)) => bytes,
-                Ok(None) => {
-                    self.hole(object, "is not there");
-                    continue;
-                }
-                Err(error) => {
-                    self.hole(object, &error.to_string());
-                    continue;
-                }
-            };
-            self.count(bytes.len() as u64);
-            if Digest::of(&bytes) != name.digest {
-                self.hole(object, "does not match the hash in its name");
+            let Some(bytes) = self.whole(&object, &name.digest, MOST_PACKED) else {
                 continue;
-            }
+            };
             match segment::parse(&bytes) {
                 Ok(found) => lines.extend(found.into_iter().map(|line| (object.clone(), line))),
                 Err(why) => self.hole(object, &why),
             }
         }
         Ok(lines)
+    }
+
+    /// Reads an object of at most `most` bytes. If it does not have this digest, notes why, and returns `None`.
+    fn whole(&mut self, object: &str, digest: &Digest, most: u64) -> Option<Vec<u8>> {
+        let why = match self.remote.read(object, most) {
+            Ok(Some(bytes)) => {
+                self.count(bytes.len() as u64);
+                if Digest::of(&bytes) == *digest {
+                    return Some(bytes);
+                }
+                "does not match the hash in its name".to_owned()
+            }
+            Ok(None) => "is not there".to_owned(),
+            Err(error) => error.to_string(),
+        };
+        self.hole(object.to_owned(), &why);
+        None
     }
 
     fn count(&mut self, bytes: u64) {
@@ -260,22 +264,9 @@ impl Walk<'_> {
             if !self.is_sampled(&pack) {
                 continue;
             }
-            let bytes = match self.remote.read(&object, MOST_IN_PACK) {
-                Ok(Some(bytes)) => bytes,
-                Ok(None) => {
-                    self.hole(object, "is not there");
-                    continue;
-                }
-                Err(error) => {
-                    self.hole(object, &error.to_string());
-                    continue;
-                }
-            };
-            self.count(bytes.len() as u64);
-            if Digest::of(&bytes) != pack {
-                self.hole(object, "does not match the hash in its name");
+            let Some(bytes) = self.whole(&object, &pack, MOST_IN_PACK) else {
                 continue;
-            }
+            };
             for at in users {
                 let (segment, line) = &lines[at];
                 let extents = &bundle_of(line).at;
