@@ -50,20 +50,11 @@ impl Trusting {
         let counts = |build: &BuildHead<'_>| {
             is_current(build, code, node.omitted()) || (trust_unknown && is_unknown(build, code))
         };
-        let counting = || {
-            let builds = realization.builds.identified();
-            builds.filter(|(_, build)| counts(build))
-        };
-        let remembered = self
-            .vouchers
-            .remembered(realization.id.hash(), counting(), &self.keys);
-        if self.trust.is_enough(&remembered) {
-            return None;
-        }
-        let signed = self
-            .vouchers
-            .verified(&realization.id, counting(), &self.keys);
-        (!self.trust.is_enough(&signed)).then(|| self.lacking(&signed))
+        let signed = self.signers(realization, |_, build| counts(build));
+        (!self.trust.is_enough(&signed)).then(|| Stale::Untrusted {
+            missing: self.trust.missing(&signed),
+            is_signed_here: self.trust.is_by_own(&signed),
+        })
     }
 
     /// Returns whether a realization lacks signatures, of the builds with these identifiers.
@@ -72,18 +63,25 @@ impl Trusting {
         realization: &Realization,
         counts: impl Fn(&Uuid) -> bool,
     ) -> bool {
-        let builds = realization.builds.identified();
-        let counting = builds.filter(|(id, _)| counts(id));
-        let signed = self
-            .vouchers
-            .verified(&realization.id, counting, &self.keys);
+        let signed = self.signers(realization, |id, _| counts(id));
         !self.trust.is_enough(&signed)
     }
 
-    fn lacking(&self, signed: &[KeyId]) -> Stale {
-        Stale::Untrusted {
-            missing: self.trust.missing(signed),
-            is_signed_here: self.trust.is_by_own(signed),
+    /// Returns who signed the builds that `counts`. Signatures are read only if those that are remembered are not enough.
+    fn signers(
+        &self,
+        realization: &Realization,
+        counts: impl Fn(&Uuid, &BuildHead<'_>) -> bool,
+    ) -> Vec<KeyId> {
+        let (id, vouchers) = (&realization.id, &self.vouchers);
+        let counting = || {
+            let builds = realization.builds.identified();
+            builds.filter(|(id, build)| counts(id, build))
+        };
+        let remembered = vouchers.remembered(id.hash(), counting(), &self.keys);
+        match self.trust.is_enough(&remembered) {
+            true => remembered,
+            false => vouchers.verified(id, counting(), &self.keys),
         }
     }
 

@@ -5,8 +5,7 @@
 //! That there is none is not remembered.
 
 use rustc_hash::FxHashSet;
-use std::io;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::{Mutex, PoisonError};
 use uuid::Uuid;
 
@@ -111,12 +110,9 @@ impl Vouchers {
 }
 
 /// Returns what is remembered. A file that is damaged has marks that match nothing.
-fn read(path: &std::path::Path) -> FxHashSet<Mark> {
-    let bytes = match regular::read(path) {
-        Ok(bytes) => bytes,
-        Err(error) if error.kind() == io::ErrorKind::NotFound => return FxHashSet::default(),
-        Err(_) => return FxHashSet::default(),
-    };
+fn read(path: &Path) -> FxHashSet<Mark> {
+    // What cannot be read is verified again.
+    let bytes = regular::read(path).unwrap_or_default();
     let marks = bytes.strip_prefix(FORM).unwrap_or_default();
     marks.as_chunks().0.iter().copied().collect()
 }

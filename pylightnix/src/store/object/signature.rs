@@ -64,11 +64,7 @@ impl SignatureFile {
         let text = std::str::from_utf8(bytes).ok()?;
         let mut lines = text.strip_prefix(FORM)?.strip_prefix('\n')?.split('\n');
         let key = PublicKey::from_bytes(decoded(lines.next()?)?).ok()?;
-        let found = SignatureFile {
-            key,
-            bytes: decoded(lines.next()?)?,
-        };
-        (key.id() == id && found.to_bytes() == bytes).then_some(found)
+        Self::parse_of(&key, bytes).filter(|_| key.id() == id)
     }
 
     /// Parses the file of a signature by `key`, which is compared and not checked again.
