@@ -9,6 +9,7 @@ use std::time::Duration;
 use serde::Serialize;
 
 use crate::Result;
+use crate::realize::processes::process::TASK;
 
 /// Carries out the tasks of a run on other machines, or in another way that leaves the program: see
 /// [`Realize::on`](crate::realize::Realize::on). [`Slurm`](crate::realize::Slurm) is one.
@@ -112,7 +113,7 @@ pub trait Executor: Send + Sync {
 }
 
 /// The variable that tells a process that it is a task: the path of its order.
-pub const ORDERS: &str = "PYLIGHTNIX_ORDERS";
+pub const ORDERS: &str = TASK;
 
 /// How many tasks an executor has room for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

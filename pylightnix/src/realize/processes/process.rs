@@ -27,8 +27,8 @@ use crate::{Error, ErrorKind, Result};
 /// How often a process that says nothing is looked at. Its end is known at once unless it left a child behind that holds the socket.
 const LOOK: Duration = Duration::from_millis(200);
 
-/// The variable of tasks of an executor.
-const TASK: &str = "PYLIGHTNIX_ORDERS";
+/// The variable of tasks of an executor, which tells them their order.
+pub(in crate::realize) const TASK: &str = "PYLIGHTNIX_ORDERS";
 
 /// How long the end of a task may take to reach all its processes.
 const TASK_ENDS: Duration = Duration::from_secs(2);
