@@ -271,11 +271,8 @@ impl DecisionInput<'_> {
             code,
             trust_unknown,
             only_sealed,
+            self.trusting,
         )
-        .or_else(|| {
-            let node = self.dref.node();
-            self.trusting?.lack(realization, node, code, trust_unknown)
-        })
     }
 
     /// Reads the realizations from this context, and the marks of incomplete multi-run builds.

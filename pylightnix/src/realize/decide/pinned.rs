@@ -61,9 +61,16 @@ fn unusable(options: &Realize<'_>, dref: &AnyDRef, id: &RRefId) -> Result<Option
     }
     let node = dref.node();
     let (trust_unknown, only_sealed) = (options.trust_unknown, options.only_sealed);
+    let trusting = options.trusting();
     let stale = node.code().and_then(|code| {
-        let lack = || (options.trusting()?).lack(&realization, node, code, trust_unknown);
-        staleness_of(&realization, node, code, trust_unknown, only_sealed).or_else(lack)
+        staleness_of(
+            &realization,
+            node,
+            code,
+            trust_unknown,
+            only_sealed,
+            trusting,
+        )
     });
     Ok(stale.map(|why| {
         format!("its matcher insists on {id}, which is stale ({why}): accept it, or choose another")

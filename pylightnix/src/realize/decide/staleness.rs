@@ -3,20 +3,24 @@
 use crate::lens::Omitted;
 use crate::plan::{AnyNode, Code};
 use crate::realize::decide::sealed::unsealed;
+use crate::realize::decide::trusted::Trusting;
 use crate::realize::report::reason::Stale;
 use crate::store::{BuildHead, Clock, Realization};
 
-/// Returns why a realization does not count in a run; `None` if it does. With `only_sealed`, what was not made sealed does not.
+/// Returns why a realization does not count in a run; `None` if it does. With `only_sealed`, what was not made sealed does not, and with
+/// `trusting`, what lacks signatures.
 pub(in crate::realize) fn staleness_of(
     realization: &Realization,
     node: &dyn AnyNode,
     code: &Code,
     trust_unknown: bool,
     only_sealed: bool,
+    trusting: Option<&Trusting>,
 ) -> Option<Stale> {
     let builds = realization.builds.heads();
     staleness(builds, code, node.omitted(), trust_unknown)
         .or_else(|| only_sealed.then(|| unsealed(node, realization)).flatten())
+        .or_else(|| trusting?.lack(realization, node, code, trust_unknown))
 }
 
 /// Returns why a realization with these builds is stale; `None` if it is current.

@@ -8,8 +8,7 @@ use super::{StageChoice, Why};
 use crate::config::{DRefId, RRefId};
 use crate::plan::{AnyDRef, PlanGraph, Target};
 use crate::realize::decide::context::{chosen_for, context_of};
-use crate::realize::decide::sealed::unsealed;
-use crate::realize::decide::staleness::staleness;
+use crate::realize::decide::staleness::staleness_of;
 use crate::realize::foresee::foresee;
 use crate::realize::options::Realize;
 use crate::realize::report::action::{Foreseen, Step};
@@ -170,18 +169,14 @@ impl Realize<'_> {
         if self.by_hand.contains(&realization.id) {
             return None;
         }
-        let stale = staleness(
-            realization.builds.heads(),
+        let stale = staleness_of(
+            realization,
+            node,
             node.code()?,
-            node.omitted(),
             self.trust_unknown,
+            self.only_sealed,
+            self.trusting(),
         );
-        let asks = self.only_sealed.then_some(node);
-        let stale = stale.or_else(|| unsealed(asks?, realization));
-        let stale = stale.or_else(|| {
-            let trusting = self.trusting()?;
-            trusting.lack(realization, node, node.code()?, self.trust_unknown)
-        });
         stale.map(|why| why.to_string())
     }
 }
