@@ -19,7 +19,7 @@ use pylightnix::{Error, ErrorKind};
 #[derive(clap::Args, Debug)]
 #[command(
     subcommand_required = true,
-    after_help = "Example: what somebody else needs to trust you\n  pylightnix key list --pem alice > alice.pem"
+    after_help = "Example: export the public key `alice` to a file\n  pylightnix key list --pem alice > alice.pem"
 )]
 pub(crate) struct KeyOf {
     #[command(subcommand)]
@@ -39,7 +39,7 @@ enum Of {
         #[arg(long, value_name = "NAME")]
         pem: Option<String>,
     },
-    /// Keep the public key of somebody, under a name by which `run --trust` knows it
+    /// Add the public key of another person, under a name for `run --trust`
     Trust {
         /// The name of the key here
         name: String,
