@@ -31,6 +31,7 @@ mod picture;
 pub mod progress;
 mod queue;
 mod session;
+mod ssh;
 mod stages;
 mod table;
 mod text;

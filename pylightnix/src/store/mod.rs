@@ -18,6 +18,7 @@ mod query;
 pub mod remote;
 mod repair;
 mod runs;
+mod transfer;
 mod using;
 
 pub use archive::{ArchiveFile, Pack, Packed, Unpack};
@@ -60,6 +61,7 @@ pub use query::{
 };
 pub use repair::{Repair, RepairAction, RepairReport, Repaired};
 pub use runs::{RunFolder, RunJournal, RunRecord, RunStanding};
+pub use transfer::{Lacking, Offer};
 pub use using::locks::BuildLock;
 pub use using::roots::{Root, RootRun, TargetResults};
 

@@ -32,6 +32,7 @@ mod runs;
 mod show;
 mod stats;
 mod tasks;
+mod transfer;
 mod tree;
 mod why;
 
@@ -75,6 +76,7 @@ pub(crate) enum Command {
     Push(remote::Push),
     Pull(remote::Pull),
     Remote(remote::Remote),
+    Transfer(transfer::Transfer),
     Stats(stats::Stats),
     Completions(completions::Completions),
     Man(completions::Man),
@@ -137,6 +139,7 @@ impl Command {
             Command::Push(command) => command.run(session),
             Command::Pull(command) => command.run(session),
             Command::Remote(command) => command.run(session),
+            Command::Transfer(command) => command.run(session),
             Command::Stats(command) => command.run(session),
             Command::Completions(command) => command.run(session),
             Command::Man(command) => command.run(session),

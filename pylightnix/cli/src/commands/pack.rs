@@ -4,10 +4,12 @@ use serde::Serialize;
 use std::io::{self, IsTerminal as _, Write as _};
 use std::path::PathBuf;
 
+use super::transfer::{receive, send};
 use crate::complete;
 use crate::exit::{CommandError, CommandResult};
 use crate::out::Out;
 use crate::session::{Session, style};
+use crate::ssh::{Address, Other};
 use crate::text::{count, size};
 use crate::values;
 use pylightnix::config::RRefId;
@@ -53,13 +55,15 @@ pub(crate) struct Unpack {
     max_size: Option<u64>,
 }
 
-/// Copy realizations, with everything that they were made from, to another store
+/// Copy realizations, with everything that they were made from, to or from another store
 ///
-/// Use it when another store on this machine needs the results. Every byte is hashed on the way; if the file system can
-/// share blocks, copies use no disk space. The other store is created if it does not exist.
+/// Use it when another store needs the results, on this machine or on another one: `ssh://[user@]host[:port]/store`, or `/~/store` for one
+/// in the home folder there. Every byte is hashed on the way. On one machine, copies use no disk space if the file system can
+/// share blocks. Over ssh, the other side says once what it lacks, and that is sent; the program `pylightnix` has to be on the `PATH` there.
+/// The store that is copied to is created if it does not exist.
 #[derive(clap::Args, Debug)]
 #[command(
-    after_help = "Example: the newest `train` to the shared store\n  pylightnix copy train --to /shared/_pylightnix"
+    after_help = "Example: the newest `train` to the shared store, and the newest `report` from a cluster\n  pylightnix copy train --to /shared/_pylightnix\n  pylightnix copy report --from ssh://ada@cluster/work/store"
 )]
 pub(crate) struct Copy {
     /// Names, or beginnings of references
@@ -69,8 +73,11 @@ pub(crate) struct Copy {
     #[arg(long, conflicts_with = "references")]
     all: bool,
     /// The store to copy to
+    #[arg(long, value_name = "STORE", value_hint = clap::ValueHint::DirPath, required_unless_present = "from", conflicts_with = "from")]
+    to: Option<String>,
+    /// The store to copy from, into this one; names are looked up there
     #[arg(long, value_name = "STORE", value_hint = clap::ValueHint::DirPath)]
-    to: PathBuf,
+    from: Option<String>,
 }
 
 /// The JSON answer.
@@ -231,30 +238,89 @@ fn standard_input(session: &Session, has_store: bool) -> CommandResult<ArchiveFi
 
 impl Copy {
     pub(crate) fn run(self, session: &Session) -> CommandResult {
+        match (&self.from, &self.to) {
+            (Some(from), _) => self.bring(session, from),
+            (None, Some(to)) => self.send(session, to),
+            (None, None) => Err(CommandError::Usage(
+                "`--to` or `--from` is missing".to_owned(),
+            )),
+        }
+    }
+
+    fn send(&self, session: &Session, to: &str) -> CommandResult {
         let from = session.store()?;
         let roots = match self.all {
             true => None,
             false => Some(session.realizations(&self.references)?),
         };
-        let to = Store::open(&self.to).map_err(CommandError::Store)?;
-        let rrefs = match roots {
-            Some(roots) => to.copy_from(from, &roots)?,
-            None => {
-                let (rrefs, left_out) = to.copy_every(from)?;
-                for error in &left_out {
-                    session.say_left_out(error);
-                }
-                rrefs
+        if let Some(address) = Address::parse(to) {
+            let address = address.map_err(CommandError::Usage)?;
+            let roots = roots.map_or_else(|| from.rrefs(), Ok)?;
+            let mut other = address.start(&["transfer", "receive"])?;
+            let sent = other.sends(from, &roots);
+            let rrefs = other.end(sent)?;
+            let store = PathBuf::from(to);
+            return print_brought(session, Added { store, rrefs });
+        }
+        let to = Store::open(to).map_err(CommandError::Store)?;
+        copied(session, from, &to, roots)
+    }
+
+    fn bring(&self, session: &Session, from: &str) -> CommandResult {
+        let to = session.store_or_new()?;
+        if let Some(address) = Address::parse(from) {
+            let address = address.map_err(CommandError::Usage)?;
+            let mut arguments = vec!["transfer", "send", "--"];
+            arguments.extend(self.references.iter().map(String::as_str));
+            let mut other = address.start(&arguments)?;
+            let received = other.gives(to);
+            let rrefs = other.end(received)?;
+            let store = to.root().to_owned();
+            return print_brought(session, Added { store, rrefs });
+        }
+        let from = Store::open_existing(from).map_err(CommandError::Store)?;
+        let roots = match self.all {
+            true => None,
+            false => {
+                let references = self.references.iter();
+                let roots = references.map(|text| from.refer_to_realization(text));
+                Some(roots.collect::<Result<_, _>>()?)
             }
         };
-        print_brought(
-            session,
-            Added {
-                store: to.root().to_owned(),
-                rrefs,
-            },
-        )
+        copied(session, &from, to, roots)
     }
+}
+
+impl Other {
+    fn sends(&mut self, from: &Store, roots: &[RRefId]) -> CommandResult<Vec<RRefId>> {
+        let mut writes = self.to()?;
+        send(from, roots, &mut self.from, &mut writes)
+    }
+
+    fn gives(&mut self, to: &Store) -> CommandResult<Vec<RRefId>> {
+        let writes = self.to()?;
+        receive(to, &mut self.from, writes)
+    }
+}
+
+fn copied(
+    session: &Session,
+    from: &Store,
+    to: &Store,
+    roots: Option<Vec<RRefId>>,
+) -> CommandResult {
+    let rrefs = match roots {
+        Some(roots) => to.copy_from(from, &roots)?,
+        None => {
+            let (rrefs, left_out) = to.copy_every(from)?;
+            for error in &left_out {
+                session.say_left_out(error);
+            }
+            rrefs
+        }
+    };
+    let store = to.root().to_owned();
+    print_brought(session, Added { store, rrefs })
 }
 
 fn print_brought(session: &Session, brought: Added) -> CommandResult {

@@ -24,6 +24,8 @@ pub(super) struct Packed {
     pub(super) builds: Vec<(String, usize)>,
     /// The position in the list of entries for each entry of the manifest.
     pub(super) artifacts: Vec<usize>,
+    /// Whether only its build records are here.
+    pub(super) is_outline: bool,
 }
 
 /// The complete content of an archive.
@@ -43,7 +45,12 @@ enum Place {
 
 impl Archive<'_> {
     /// Reads all records, and checks that the entries are exactly those that the records require.
-    pub(super) fn inventory(&self) -> Result<Inventory> {
+    ///
+    /// What `is_there` need not be here: dependencies of what is here, and the artifacts of a realization.
+    pub(super) fn inventory(
+        &self,
+        is_there: &dyn Fn(&RRefId) -> Result<bool>,
+    ) -> Result<Inventory> {
         let mut configs = BTreeMap::new();
         let mut records = Vec::new();
         let mut builds: HashMap<RRefId, Vec<(BuildFile, usize)>> = HashMap::new();
@@ -71,7 +78,7 @@ impl Archive<'_> {
         let mut realizations = Vec::new();
         for (rref, at) in records {
             let builds = builds.remove(&rref).unwrap_or_default();
-            realizations.push(self.realization(rref, at, &configs, builds, &mut outs)?);
+            realizations.push(self.realization(rref, at, &configs, builds, &mut outs, is_there)?);
         }
         let stray = builds.values().flatten().map(|(_, at)| *at);
         if let Some(at) = stray.chain(outs.into_values()).min() {
@@ -83,7 +90,7 @@ impl Archive<'_> {
             return Err(self.refused(&name, "belongs to no realization"));
         }
         Ok(Inventory {
-            realizations: self.in_order(realizations)?,
+            realizations: self.in_order(realizations, is_there)?,
             configs,
         })
     }
@@ -106,6 +113,7 @@ impl Archive<'_> {
         configs: &BTreeMap<DRefId, ConfigJson>,
         builds: Vec<(BuildFile, usize)>,
         outs: &mut BTreeMap<&str, usize>,
+        is_there: &dyn Fn(&RRefId) -> Result<bool>,
     ) -> Result<Packed> {
         let member = &self.members[at];
         let fault = |why: &str| self.refused(&member.name, why);
@@ -130,9 +138,15 @@ impl Archive<'_> {
             let name = format!("{}/{}", out_prefix(&id), lack.path);
             return Err(self.refused(&name, &lack.to_string()));
         }
+        let has_out = outs.contains_key(format!("{}/", out_prefix(&id)).as_str());
+        let is_outline = !has_out && is_there(&id)?;
         Ok(Packed {
             builds: self.builds(&text, builds)?,
-            artifacts: self.artifacts(&id, &record, outs)?,
+            artifacts: match is_outline {
+                true => Vec::new(),
+                false => self.artifacts(&id, &record, outs)?,
+            },
+            is_outline,
             id,
             record,
             text,
@@ -226,8 +240,12 @@ impl Archive<'_> {
         Ok(found)
     }
 
-    /// Sorts realizations topologically, dependencies first. Fails if a dependency is missing.
-    fn in_order(&self, realizations: Vec<Packed>) -> Result<Vec<Packed>> {
+    /// Sorts realizations topologically, dependencies first. Fails if a dependency is missing, here and there.
+    fn in_order(
+        &self,
+        realizations: Vec<Packed>,
+        is_there: &dyn Fn(&RRefId) -> Result<bool>,
+    ) -> Result<Vec<Packed>> {
         let mut waiting: BTreeMap<RRefId, usize> = BTreeMap::new();
         let mut users: HashMap<RRefId, Vec<RRefId>> = HashMap::new();
         let mut ready = BTreeSet::new();
@@ -239,6 +257,9 @@ impl Archive<'_> {
             let mut count = 0;
             for dep in one.record.head().context.realizations() {
                 if !packed.contains_key(dep) {
+                    if is_there(dep)? {
+                        continue;
+                    }
                     return Err(refused(
                         self.path,
                         &format!("it contains {id} without its dependency {dep}"),

@@ -18,6 +18,7 @@ use crate::store::disk::there::is_there;
 use crate::store::object::tree::{Entry, EntryKind};
 use crate::store::publish::complete::expect_complete;
 use crate::store::publish::exportable::{Exportable, IncompleteBuilds};
+use crate::store::transfer::{Lacking, Offer};
 use crate::{Error, ErrorKind, Result};
 
 /// A pack operation with its options.
@@ -26,6 +27,8 @@ use crate::{Error, ErrorKind, Result};
 pub struct Pack<'a> {
     store: &'a Store,
     builds: bool,
+    /// Those of which only the build records are packed.
+    outlines: BTreeSet<RRefId>,
     unreadable: Option<&'a Mutex<Unreadable>>,
 }
 
@@ -58,6 +61,7 @@ impl<'a> Pack<'a> {
         Pack {
             store,
             builds: true,
+            outlines: BTreeSet::new(),
             unreadable: None,
         }
     }
@@ -168,6 +172,36 @@ impl<'a> Pack<'a> {
     ) -> Result<Packed> {
         let roots = all_of(roots);
         let bytes = self.streamed(&self.all(&roots)?, to, Path::new("the stream"))?;
+        Ok(Packed {
+            roots,
+            bytes,
+            is_stream: true,
+            left_out: Vec::new(),
+        })
+    }
+
+    /// Packs into a stream what another store [lacks](Store::lacking) of an [offer](Store::offer): only that, and not what it was made
+    /// from. The other store reads it with [`Unpack::thin`](super::Unpack::thin).
+    ///
+    /// # Errors
+    /// See [`Store::pack`].
+    pub fn write_lacking_to(
+        mut self,
+        offer: &Offer,
+        lacking: &Lacking,
+        to: &mut impl io::Write,
+    ) -> Result<Packed> {
+        let (whole, outlines) = lacking.of(offer);
+        self.outlines = outlines.iter().copied().cloned().collect();
+        let roots: Vec<RRefId> = whole.into_iter().chain(outlines).cloned().collect();
+        self.store.use_derivations(roots.iter().map(RRefId::dref))?;
+        let mut all = All::new();
+        for rref in &roots {
+            all.entry(rref.dref().clone())
+                .or_default()
+                .insert(rref.clone());
+        }
+        let bytes = self.streamed(&all, to, Path::new("the stream"))?;
         Ok(Packed {
             roots,
             bytes,
@@ -288,6 +322,9 @@ impl<'a> Pack<'a> {
             for name in self.store.signature_files(rref)? {
                 writer.store_file(&format!("{prefix}/{name}"), &place.join(&name))?;
             }
+        }
+        if self.outlines.contains(rref) {
+            return Ok(());
         }
         writer.folder(&format!("{prefix}/{OUT}"))?;
         let mut artifacts = Vec::new();

@@ -36,6 +36,7 @@ use crate::units::text;
 pub struct Unpack<'a> {
     store: &'a Store,
     max_size: Option<u64>,
+    is_thin: bool,
 }
 
 impl<'a> Unpack<'a> {
@@ -44,7 +45,14 @@ impl<'a> Unpack<'a> {
         Unpack {
             store,
             max_size: None,
+            is_thin: false,
         }
+    }
+
+    /// Takes also an archive that lacks what this store has, as [`Pack::write_lacking_to`](super::Pack::write_lacking_to) makes it.
+    pub fn thin(mut self) -> Self {
+        self.is_thin = true;
+        self
     }
 
     /// Rejects an archive that would add more than this number of bytes. Free disk space is then not checked, as sparse files
@@ -73,7 +81,7 @@ impl<'a> Unpack<'a> {
             file,
             members: frame::read(file, path)?,
         };
-        unpack(self.store, &archive, self.max_size)
+        unpack(self.store, &archive, self.max_size, self.is_thin)
     }
 }
 
@@ -90,7 +98,7 @@ pub(super) fn examine(
         file,
         members: frame::read(file, path)?,
     };
-    let inventory = archive.inventory()?;
+    let inventory = archive.inventory(&|_| Ok(false))?;
     let all = inventory.realizations.iter().map(|packed| (packed, false));
     archive.expect_room(all, max_size, place)?;
     for packed in &inventory.realizations {
@@ -138,8 +146,13 @@ impl Archive<'_> {
     }
 }
 
-fn unpack(store: &Store, archive: &Archive<'_>, max_size: Option<u64>) -> Result<Vec<RRefId>> {
-    let inventory = archive.inventory()?;
+fn unpack(
+    store: &Store,
+    archive: &Archive<'_>,
+    max_size: Option<u64>,
+    is_thin: bool,
+) -> Result<Vec<RRefId>> {
+    let inventory = archive.inventory(&|rref| Ok(is_thin && store.has(rref)?))?;
     // Before looking at what exists, to protect it from garbage collection until its dependents are published.
     store.record_in_use(inventory.configs.keys())?;
     let ids = inventory.realizations.iter().map(|packed| &packed.id);
@@ -153,6 +166,10 @@ fn unpack(store: &Store, archive: &Archive<'_>, max_size: Option<u64>) -> Result
     for (at, packed) in inventory.realizations.iter().enumerate() {
         archive.check_paths(packed, &folder(at))?;
         archive.check_paths(packed, &store.realization_dir(&packed.id))?;
+        if packed.is_outline && !present.contains(&packed.id) {
+            let why = format!("it lacks {}, which was removed here meanwhile", packed.id);
+            return Err(refused(archive.path, &why));
+        }
         if present.contains(&packed.id) {
             archive.verify(packed)?;
             archive.stage_builds(packed, &folder(at), store.durability())?;

@@ -103,6 +103,23 @@ impl Store {
     }
 }
 
+/// Returns the names of the build records and signatures of a realization, without `build-`, sorted. Logs come with their records.
+pub(in crate::store) fn files_of_builds(store: &Store, rref: &RRefId) -> Result<Vec<String>> {
+    let folder = store.realization_dir(rref);
+    let refused = |error| Error::io("read the folder", &folder, error);
+    let mut found = Vec::new();
+    for entry in fs::read_dir(&folder).map_err(refused)? {
+        let name = entry.map_err(refused)?.file_name();
+        match BuildRecord::kind_of(name.as_encoded_bytes()) {
+            Some(BuildFile::Record(id)) => found.push(id.to_string()),
+            Some(BuildFile::Signature(id, key)) => found.push(format!("{id}.{key}")),
+            Some(BuildFile::Log(_)) | None => {}
+        }
+    }
+    found.sort_unstable();
+    Ok(found)
+}
+
 /// Returns the builds and keys of which there are signatures in the folder of a realization, sorted.
 fn signed(folder: &Path) -> Result<Vec<(Uuid, KeyId)>> {
     let refused = |error| Error::io("read the folder", folder, error);
