@@ -6,7 +6,7 @@ use pylightnix::config::RRefId;
 use pylightnix::store::{Context, Lacking, Offer, Store};
 use std::fs;
 use std::os::unix::fs::{PermissionsExt as _, symlink};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::{Command, Output};
 use tests::store::{config, config_on, folder, objects, publish_on, publish_texts};
 
@@ -232,4 +232,86 @@ fn messages_are_read_back_and_others_are_refused() {
     );
     let none = machines.here.offer::<RRefId>([]).unwrap();
     assert!(Lacking::read_from(&none, &mut &bytes[..]).is_err());
+}
+
+/// An OpenSSH server that is started for each connection, over a pipe, and a client that trusts it. `None` on a machine that has none,
+/// unless `CI` is `true`, where that is a failure.
+fn server(machines: &Machines) -> Option<PathBuf> {
+    let install = Path::new(env!("CARGO_MANIFEST_DIR")).join("ssh/install");
+    let output = Command::new(install).output().unwrap();
+    if output.status.code() == Some(3) {
+        let why = String::from_utf8_lossy(&output.stdout);
+        assert!(
+            std::env::var_os("CI").is_none_or(|ci| ci != "true"),
+            "{why}"
+        );
+        eprintln!("left out: {why}");
+        return None;
+    }
+    assert!(output.status.success(), "{output:?}");
+    let folder = machines.path("");
+    let folder = folder.display();
+    let generated = ["host", "own"].map(|name| {
+        let key = machines.path(name);
+        let mut generate = Command::new("ssh-keygen");
+        generate
+            .args(["-q", "-t", "ed25519", "-N", "", "-f"])
+            .arg(&key);
+        generate.status().unwrap().success()
+    });
+    assert_eq!(generated, [true, true]);
+    let read = |name: &str| fs::read_to_string(machines.path(name)).unwrap();
+    fs::write(
+        machines.path("known"),
+        format!("there {}", read("host.pub")),
+    )
+    .unwrap();
+    let path = std::env::var("PATH").unwrap();
+    let server = format!(
+        "HostKey {folder}/host\nAuthorizedKeysFile {folder}/own.pub\nUsePAM no\nStrictModes no\nPermitRootLogin yes\n\
+         SetEnv PATH={folder}/bin:{path}\nLogLevel QUIET\nPidFile none\n"
+    );
+    let client = format!(
+        "Host there\nProxyCommand /usr/sbin/sshd -i -f {folder}/server\nIdentityFile {folder}/own\nIdentitiesOnly yes\n\
+         UserKnownHostsFile {folder}/known\nStrictHostKeyChecking yes\nBatchMode yes\n"
+    );
+    fs::write(machines.path("server"), server).unwrap();
+    fs::write(machines.path("client"), client).unwrap();
+    let ssh = machines.path("ssh");
+    fs::write(
+        &ssh,
+        format!("#!/bin/sh\nexec /usr/bin/ssh -F {folder}/client \"$@\"\n"),
+    )
+    .unwrap();
+    Some(ssh)
+}
+
+#[test]
+fn a_real_server_is_copied_to_and_from() {
+    let machines = Machines::new();
+    if server(&machines).is_none() {
+        return;
+    }
+    let (base, top) = pair(&machines.here);
+    let path = machines.path("it's there");
+    let address = format!("ssh://there{}", path.display());
+    let said = machines.copies(&["top", "--to", &address]);
+    assert_eq!(said, format!("{base}\n{top}\n"));
+    let there = Store::open_existing(&path).unwrap();
+    assert_eq!(objects(&there), objects(&machines.here));
+    let back = Machines {
+        here: Store::open(machines.path("back")).unwrap(),
+        ..machines
+    };
+    back.copies(&["top", "--from", &address]);
+    assert_eq!(objects(&back.here), objects(&there));
+
+    // A server that does not take the key.
+    fs::write(back.path("own.pub"), "").unwrap();
+    let output = back.copy(&["top", "--from", &address]);
+    let error = String::from_utf8_lossy(&output.stderr).into_owned();
+    assert!(
+        error.contains("Permission denied") && error.contains("the connection failed"),
+        "{error}"
+    );
 }

@@ -63,7 +63,7 @@ pub(crate) struct Unpack {
 /// The store that is copied to is created if it does not exist.
 #[derive(clap::Args, Debug)]
 #[command(
-    after_help = "Example: the newest `train` to the shared store, and the newest `report` from a cluster\n  pylightnix copy train --to /shared/_pylightnix\n  pylightnix copy report --from ssh://ada@cluster/work/store"
+    after_help = "Example: the newest `report` from a cluster\n  pylightnix copy report --from ssh://ada@cluster/work/store"
 )]
 pub(crate) struct Copy {
     /// Names, or beginnings of references
