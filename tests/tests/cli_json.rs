@@ -124,6 +124,7 @@ fn no_key_goes() {
         "remote ls --remote ./shared",
         "remote roots --remote ./shared",
         "remote verify --remote ./shared",
+        "confirm plot --remote ./shared",
         "check --contents",
     ] {
         ask_store(arguments);

@@ -6,6 +6,7 @@
 
 mod archive;
 mod check;
+mod confirm;
 mod disk;
 mod gc;
 mod handle;
@@ -23,6 +24,9 @@ mod using;
 
 pub use archive::{ArchiveFile, Pack, Packed, Unpack};
 pub use check::{Check, CheckEvent, CheckReport, Fault, FaultKind, Note};
+pub use confirm::{
+    Confirm, Confirmation, Independence, Maker, Reproduced, ReproducedResult, Reproduction,
+};
 pub use disk::durable::Durability;
 #[cfg(feature = "fetch")]
 pub(crate) use disk::layout::FETCHES;

@@ -7,6 +7,7 @@ mod cat;
 mod check;
 mod compare;
 mod completions;
+mod confirm;
 mod diff;
 mod du;
 mod find;
@@ -70,6 +71,7 @@ pub(crate) enum Command {
     Check(check::Check),
     Repair(repair::Repair),
     Key(key::KeyOf),
+    Confirm(confirm::Confirm),
     Pack(pack::Pack),
     Unpack(pack::Unpack),
     Copy(pack::Copy),
@@ -133,6 +135,7 @@ impl Command {
             Command::Check(command) => command.run(session),
             Command::Repair(command) => command.run(session),
             Command::Key(command) => command.run(session),
+            Command::Confirm(command) => command.run(session),
             Command::Pack(command) => command.run(session),
             Command::Unpack(command) => command.run(session),
             Command::Copy(command) => command.run(session),

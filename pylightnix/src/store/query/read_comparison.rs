@@ -37,6 +37,12 @@ impl<'a> ReadComparison<'a> {
         }
     }
 
+    /// Takes these records for those of realizations that are not in the store.
+    pub(crate) fn knowing(self, records: &HashMap<RRefId, Arc<Record>>) -> Self {
+        self.records.borrow_mut().extend(records.clone());
+        self
+    }
+
     /// Returns whether all that was read in the context `old` is the same in `new`. A realization whose record cannot be read
     /// counts as another.
     pub(crate) fn are_same(&self, reads: &Reads, old: &Context, new: ForeseenContext<'_>) -> bool {
@@ -73,7 +79,8 @@ impl<'a> ReadComparison<'a> {
         Ok(are_as_many && records.is_none_or(|(was, is)| self.is_alike(read, &was, &is)))
     }
 
-    fn record(&self, rref: &RRefId) -> Result<Arc<Record>> {
+    /// Returns the record of a realization.
+    pub(crate) fn record(&self, rref: &RRefId) -> Result<Arc<Record>> {
         if let Some(record) = self.records.borrow().get(rref) {
             return Ok(record.clone());
         }

@@ -23,6 +23,7 @@ mod pack;
 mod pull;
 mod push;
 mod ranges;
+mod records;
 mod segment;
 mod settings;
 mod stage;

@@ -4,9 +4,12 @@ use std::collections::{BTreeMap, HashMap};
 use std::os::unix::fs::symlink;
 use std::path::{Path, PathBuf};
 
+use uuid::Uuid;
+
 use super::line::{LineBuild, OUT_PART, RealizationLine};
 use super::objects::Remote;
 use crate::config::{ConfigJson, Digest, RRefId};
+use crate::keys::KeyId;
 use crate::store::disk::below::{create_file, open_folder};
 use crate::store::disk::durable::Durability;
 use crate::store::disk::layout::{OUT, RECORD};
@@ -45,6 +48,9 @@ pub(super) struct LackingFile {
     /// Whether it is an artifact, and is made read-only.
     pub(super) is_artifact: bool,
 }
+
+/// A record, and the build records, each with the keys of its valid signatures.
+type SignedRecords = (Record, Vec<(BuildRecord, Vec<KeyId>)>);
 
 /// The parts of a bundle.
 struct Parts<'b> {
@@ -134,6 +140,34 @@ pub(super) fn examine(line: &RealizationLine, bytes: &[u8]) -> Result<(), String
         true => Ok(()),
         false => Err(format!("its part `{OUT_PART}` is longer than its files")),
     }
+}
+
+/// Checks the records in a bundle as [`stage`] does, and returns the record with the build records, each with the keys of its valid
+/// signatures. Looks at no artifact. The error says what is wrong.
+pub(super) fn records(line: &RealizationLine, bytes: &[u8]) -> Result<SignedRecords, String> {
+    let parts = cut(line, bytes)?;
+    let record = checked(line, &parts)?;
+    let (names, _) = builds(line, &parts)?;
+    let mut keys: HashMap<Uuid, Vec<KeyId>> = HashMap::new();
+    let mut found = Vec::new();
+    for name in names {
+        match (
+            BuildRecord::kind_of(name.as_bytes()),
+            parts.beside.get(name),
+        ) {
+            (Some(BuildFile::Record(id)), Some(Ok(bytes))) => {
+                found.extend(BuildRecord::from_bytes(id, bytes));
+            }
+            (Some(BuildFile::Signature(id, key)), _) => keys.entry(id).or_default().push(key),
+            _ => {}
+        }
+    }
+    found.retain(|build| build.attached.is_none());
+    let signed = |build: BuildRecord| {
+        let keys = keys.remove(&build.id).unwrap_or_default();
+        (build, keys)
+    };
+    Ok((record, found.into_iter().map(signed).collect()))
 }
 
 /// Returns the error for a realization that is not what it has to be; `why` is a predicate of what arrived.
