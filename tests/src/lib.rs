@@ -11,6 +11,7 @@ pub mod packages;
 pub mod picture;
 pub mod remotes;
 pub mod runs;
+pub mod s3;
 pub mod slurm;
 pub mod store;
 pub mod terminal;

@@ -20,7 +20,7 @@ use pylightnix::store::remote::{
 /// Send realizations, with everything that they were made from, to a remote
 ///
 /// Use it when others are to have your results. What the remote has already is not sent again; if that is all, it is asked once. A push that
-/// is stopped leaves nothing that counts. The remote is a name that `remote add` knows, or an address: a folder, for one.
+/// is stopped leaves nothing that counts. The remote is a name that `remote add` knows, or an address: a folder, or a bucket of an object store.
 #[derive(clap::Args, Debug)]
 #[command(
     after_help = "Example: send the newest `train`, under the name `best`\n  pylightnix push train --as best --remote /shared/results"
@@ -66,8 +66,8 @@ pub(crate) struct Pull {
 
 /// Name remotes, see what they have, and verify them
 ///
-/// Use it when you want to name the places with which `push` and `pull` work, or to see whether all is well there. A place is a folder, or the URL of a
-/// web server, which can only be read.
+/// Use it when you want to name the places with which `push` and `pull` work, or to see whether all is well there. A place is a folder, a bucket
+/// of an object store as `s3://bucket/folder`, or the URL of a web server, which can only be read.
 #[derive(clap::Args, Debug)]
 #[command(
     after_help = "Example: name a folder that a group shares\n  pylightnix remote add team /shared/results"
@@ -105,7 +105,7 @@ struct Add {
     /// The name
     #[arg(value_name = "NAME")]
     name: String,
-    /// A folder, or a URL that begins with `https://` or `http://`
+    /// A folder, or a URL that begins with `https://`, `http://`, `s3://`, `gs://`, `az://` or `abfss://`
     #[arg(value_name = "ADDRESS", value_hint = clap::ValueHint::AnyPath)]
     address: String,
 }

@@ -7,8 +7,14 @@
 //! Data flows one way: `line` and `segment` know texts, `pack` knows bytes, `backend` and its kinds know objects, `objects` asks them,
 //! `index` reads what a remote has, and `push`, `pull` and `verify` are what is done with it.
 
+#[cfg(feature = "remote")]
+mod asynchronous;
+#[cfg(feature = "remote")]
+mod aws_profile;
 mod backend;
 mod blobs;
+#[cfg(feature = "remote")]
+mod cloud;
 mod code;
 mod content;
 mod escape;
@@ -27,9 +33,13 @@ mod records;
 mod segment;
 mod settings;
 mod stage;
+#[cfg(feature = "remote")]
+mod upload;
 mod verify;
 
 pub use backend::{Backend, Object, ObjectReader};
+#[cfg(feature = "remote")]
+pub use cloud::CloudBackend;
 pub use content::{RemoteRealization, RemoteRoot};
 pub use folder::FolderBackend;
 #[cfg(feature = "fetch")]

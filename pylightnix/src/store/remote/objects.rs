@@ -44,8 +44,8 @@ pub struct Remote {
 }
 
 impl Remote {
-    /// Opens the remote at an address: a folder, or with the feature `fetch` an `http://` or `https://` URL, which is for reading alone.
-    /// Asks nothing yet.
+    /// Opens the remote at an address: a folder; with the feature `fetch` an `http://` or `https://` URL, which is for reading alone;
+    /// or with the feature `remote` an object store as `CloudBackend` knows them. Asks nothing yet.
     ///
     /// # Errors
     /// The address is not understood, or needs a feature that this program lacks.
@@ -56,11 +56,12 @@ impl Remote {
         match scheme {
             "file" if rest.starts_with('/') => Ok(Remote::over(FolderBackend::new(rest)?)),
             "http" | "https" => of_web(url),
+            "s3" | "s3a" | "gs" | "az" | "abfs" | "abfss" => of_cloud(url),
             _ => Err(Error::new(
                 ErrorKind::Remote,
                 format!("`{scheme}://` is no address of a remote"),
             )
-            .with_help("give a folder, or a URL that begins with `https://` or `http://`")),
+            .with_help("give a folder, or a URL that begins with `https://`, `http://`, `s3://`, `gs://` or `az://`")),
         }
     }
 
@@ -260,4 +261,19 @@ fn of_web(url: &str) -> Result<Remote> {
         "the remote {url} cannot be read: this program was built without the feature `fetch`"
     );
     Err(Error::new(ErrorKind::Remote, text).with_help("build it with `--features fetch`"))
+}
+
+#[cfg(feature = "remote")]
+fn of_cloud(url: &str) -> Result<Remote> {
+    Ok(Remote::over(super::cloud::CloudBackend::new(url)?))
+}
+
+#[cfg(not(feature = "remote"))]
+fn of_cloud(url: &str) -> Result<Remote> {
+    let shown = url.rsplit_once('@').map_or(url, |(_, rest)| rest);
+    let shown = shown.split('?').next().unwrap_or_default();
+    let text = format!(
+        "the remote {shown} cannot be used: this program was built without the feature `remote`"
+    );
+    Err(Error::new(ErrorKind::Remote, text).with_help("build it with `--features remote`"))
 }

@@ -1,0 +1,352 @@
+//! Remotes in an object store: the commands against an S3 server on this machine.
+
+use std::fs;
+use std::process::{Child, Command, Stdio};
+use tests::line::{Line, Said};
+use tests::store::{config, publish};
+use tests::s3::S3;
+
+/// A store with results, and the commands of its owner at a server.
+struct Person {
+    line: Line,
+    variables: Vec<(String, String)>,
+}
+
+impl Person {
+    fn at(server: &S3, line: Line) -> Self {
+        let mut variables = server.variables();
+        // Nothing of the machine on which the tests run.
+        let home = line.folder.path().display().to_string();
+        variables.push(("HOME".to_owned(), home));
+        Person { line, variables }
+    }
+
+    fn with_results(server: &S3) -> Self {
+        Person::at(server, Line::new(env!("CARGO_BIN_EXE_store-cli")))
+    }
+
+    fn without(server: &S3) -> Self {
+        Person::at(server, Line::empty(env!("CARGO_BIN_EXE_store-cli")))
+    }
+
+    /// Has a result with a file of these bytes.
+    fn has(&self, name: &str, bytes: &[u8]) {
+        let config = config(name);
+        let mut draft = self.line.store.plumbing().draft().expect("a draft");
+        assert!(fs::write(draft.out().join("file"), bytes).is_ok());
+        assert!(publish(&mut draft, &config).is_ok());
+    }
+
+    fn set(&mut self, name: &str, value: &str) {
+        self.variables.retain(|(known, _)| known != name);
+        self.variables.push((name.to_owned(), value.to_owned()));
+    }
+
+    fn unset(&mut self, name: &str) {
+        self.variables.retain(|(known, _)| known != name);
+    }
+
+    fn command(&self, arguments: &str) -> Command {
+        let mut command = self.line.command(arguments);
+        for (name, _) in std::env::vars_os() {
+            if name.to_string_lossy().starts_with("AWS_") {
+                command.env_remove(name);
+            }
+        }
+        command.envs(self.variables.iter().cloned());
+        command
+    }
+
+    fn say(&self, arguments: &str) -> Said {
+        let output = self.command(arguments).output();
+        self.line.said(output.expect("a program"))
+    }
+
+    /// Runs the program, which must succeed. Returns its output.
+    fn out(&self, arguments: &str) -> String {
+        let said = self.say(arguments);
+        assert_eq!(said.code, 0, "{arguments}: {said:?}");
+        said.out
+    }
+}
+
+#[test]
+fn two_people_share_by_a_bucket() {
+    let Some(server) = S3::shared() else { return };
+    let (ada, ben) = (Person::with_results(server), Person::without(server));
+    ada.out("remote add team s3://test/two/people");
+    let said = ada.say("push plot --as best");
+    assert!(
+        said.code == 0
+            && said
+                .err
+                .starts_with("sent 3 realizations to s3://test/two/people: "),
+        "{said:?}"
+    );
+    let said = ada.say("push plot");
+    assert!(said.err.starts_with("nothing to send: 3 "), "{said:?}");
+    ben.out("remote add team s3://test/two/people/");
+    let listed = ben.out("remote ls");
+    assert_eq!(listed.lines().count(), 4, "{listed}");
+    ben.out("pull best");
+    ben.out("check --contents");
+    assert_eq!(ben.line.newest("plot"), ada.line.newest("plot"));
+    let verified = ben.out("remote verify");
+    assert!(
+        verified.starts_with("no faults in 3 realizations"),
+        "{verified}"
+    );
+    assert!(ben.out("remote roots").starts_with("best  rref:"));
+    ben.out("remote roots --remove best");
+    assert_eq!(ada.out("remote roots"), "");
+    // A remote beside it, whose folder begins with the same letters, is another one.
+    let said = ben.say("remote ls --remote s3://test/two/peop");
+    assert!(
+        said.code == 1
+            && said
+                .err
+                .contains("there is no remote at s3://test/two/peop"),
+        "{said:?}"
+    );
+}
+
+#[test]
+fn four_push_at_once() {
+    let Some(server) = S3::shared() else { return };
+    let people: Vec<Person> = (0..4).map(|_| Person::with_results(server)).collect();
+    let mut pushing: Vec<Child> = Vec::new();
+    for (at, person) in people.iter().enumerate() {
+        // The same results, and one that only this person has.
+        person.has(&format!("own-{at}"), b"what nobody else has");
+        let mut push = person.command("push --all --remote s3://test/four");
+        pushing.extend(push.stderr(Stdio::piped()).stdout(Stdio::null()).spawn());
+    }
+    assert_eq!(pushing.len(), 4);
+    for push in pushing {
+        let ended = push.wait_with_output();
+        let said = String::from_utf8_lossy(
+            &ended
+                .as_ref()
+                .map(|ended| ended.stderr.clone())
+                .unwrap_or_default(),
+        )
+        .into_owned();
+        assert!(ended.is_ok_and(|ended| ended.status.success()), "{said}");
+    }
+    let reader = Person::without(server);
+    reader.out("pull --all --remote s3://test/four");
+    for at in 0..4 {
+        reader.out(&format!("path own-{at}"));
+    }
+    reader.out("path plot");
+    reader.out("check --contents");
+    reader.out("remote verify --remote s3://test/four");
+}
+
+#[test]
+fn what_is_wrong_with_keys_is_said_without_them() {
+    let Some(server) = S3::shared() else { return };
+    let mut ada = Person::with_results(server);
+    ada.set("AWS_SECRET_ACCESS_KEY", "another-secret-word");
+    let said = ada.say("push plot --remote s3://test/keys");
+    assert!(
+        said.code == 1
+            && said.err.contains("403 Forbidden")
+            && said
+                .err
+                .contains("set AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY, or name a profile"),
+        "{said:?}"
+    );
+    assert!(!said.err.contains("another-secret-word"), "{said:?}");
+    ada.unset("AWS_SECRET_ACCESS_KEY");
+    let said = ada.say("push plot --remote s3://test/keys");
+    assert!(
+        said.code == 1 && said.err.contains("AWS_SECRET_ACCESS_KEY"),
+        "{said:?}"
+    );
+    // Nowhere, and no machine of Amazon that would tell.
+    ada.unset("AWS_ACCESS_KEY_ID");
+    ada.set("AWS_METADATA_ENDPOINT", "http://169.254.0.1:1");
+    let said = ada.say("push plot --remote s3://test/keys");
+    assert!(
+        said.code == 1
+            && said
+                .err
+                .contains("no credentials were found for s3://test/keys"),
+        "{said:?}"
+    );
+}
+
+#[test]
+fn a_bucket_that_is_not_there_is_said() {
+    let Some(server) = S3::shared() else { return };
+    let ada = Person::with_results(server);
+    for command in ["push plot", "pull plot", "remote ls", "remote verify"] {
+        let said = ada.say(&format!("{command} --remote s3://nowhere/team"));
+        assert!(
+            said.code == 1
+                && said
+                    .err
+                    .contains("there is no bucket or container at s3://nowhere/team"),
+            "{command}: {said:?}"
+        );
+    }
+}
+
+#[test]
+fn keys_come_from_profiles() {
+    let Some(server) = S3::shared() else { return };
+    let mut ada = Person::with_results(server);
+    let keys: Vec<String> = ["AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY"]
+        .into_iter()
+        .filter_map(|name| {
+            let found = ada.variables.iter().find(|(known, _)| known == name);
+            let value = found.map(|(_, value)| value.clone());
+            ada.unset(name);
+            value
+        })
+        .collect();
+    ada.unset("AWS_REGION");
+    let folder = ada.line.folder.path().join(".aws");
+    let write = |name: &str, text: &str| {
+        assert!(
+            fs::create_dir_all(&folder)
+                .and_then(|()| fs::write(folder.join(name), text))
+                .is_ok()
+        );
+    };
+    let [key, secret] = keys.as_slice() else {
+        panic!("two keys")
+    };
+    let count = folder.join("count");
+    let printed = format!(
+        r#"{{"Version": 1, "AccessKeyId": "{key}", "SecretAccessKey": "{secret}", "Expiration": "2999-01-01T00:00:00Z"}}"#
+    );
+    write("printed", &printed);
+    let command = format!(
+        "echo asked >> {}; cat {}",
+        count.display(),
+        folder.join("printed").display()
+    );
+    write(
+        "config",
+        &format!(
+            "[default]\nregion = us-east-1\n\n[profile lab]\nregion=us-east-1\ns3 =\n  aws_access_key_id = none\n\
+             [profile asked]\ncredential_process = {command}\n\
+             [profile broken]\ncredential_process = echo '{secret}'\n\
+             [profile failing]\ncredential_process = exit 3\n\
+             [profile elsewhere]\nrole_arn = arn:aws:iam::1:role/x\nsource_profile = lab\n"
+        ),
+    );
+    write(
+        "credentials",
+        &format!(
+            "[default]\naws_access_key_id = wrong\naws_secret_access_key = wrong\n\
+             # of the laboratory\n[lab]\naws_access_key_id = {key}\naws_secret_access_key = {secret}\n"
+        ),
+    );
+    let push = "push plot --remote s3://test/profiles";
+    let said = ada.say(push);
+    assert!(
+        said.code == 1 && said.err.contains("403 Forbidden"),
+        "{said:?}"
+    );
+    ada.set("AWS_PROFILE", "lab");
+    ada.out(push);
+    ada.set("AWS_PROFILE", "asked");
+    ada.out("remote verify --remote s3://test/profiles");
+    // Once, though there are many requests.
+    assert_eq!(fs::read_to_string(&count).ok().as_deref(), Some("asked\n"));
+    let cases = [
+        ("broken", "did not print keys as JSON"),
+        ("failing", "ended with exit status: 3"),
+        (
+            "elsewhere",
+            "aws configure export-credentials --profile elsewhere",
+        ),
+        (
+            "none",
+            "there is no profile `none`, which `$AWS_PROFILE` names",
+        ),
+    ];
+    for (profile, why) in cases {
+        ada.set("AWS_PROFILE", profile);
+        let said = ada.say(push);
+        assert!(
+            said.code == 1 && said.err.contains(why),
+            "{profile}: {said:?}"
+        );
+        assert!(!said.err.contains(secret), "{profile}: {said:?}");
+    }
+    // Keys of the environment count before all profiles.
+    ada.set("AWS_ACCESS_KEY_ID", key);
+    ada.set("AWS_SECRET_ACCESS_KEY", secret);
+    ada.set("AWS_PROFILE", "default");
+    ada.out(push);
+}
+
+#[test]
+fn addresses_hold_no_secrets() {
+    let line = Line::empty(env!("CARGO_BIN_EXE_store-cli"));
+    for address in [
+        "s3://ada:hunter2@bucket/x",
+        "s3://hunter2@bucket/x",
+        "gs://ada:hunter2@bucket",
+        "abfss://container:hunter2@account.dfs.core.windows.net/x",
+        "az://container/x?sig=hunter2",
+    ] {
+        for command in [
+            format!("remote add team {address}"),
+            format!("remote ls --remote {address}"),
+        ] {
+            let said = line.say(&command);
+            assert!(
+                said.code == 1 && !said.err.contains("hunter2"),
+                "{command}: {said:?}"
+            );
+        }
+    }
+    assert!(!line.store.root().join("remotes.toml").exists());
+    for address in [
+        "s3://bucket",
+        "gs://bucket/a/b",
+        "az://container/a",
+        "abfss://container@account.dfs.core.windows.net/a",
+    ] {
+        let mut add = line.command(&format!("remote add team {address}"));
+        let added = add.env("AZURE_STORAGE_ACCOUNT_NAME", "account").output();
+        assert!(
+            added.as_ref().is_ok_and(|added| added.status.success()),
+            "{address}: {added:?}"
+        );
+        assert!(line.out("remote list").contains(address));
+    }
+}
+
+#[test]
+fn a_server_that_is_down_is_said() {
+    let Some(server) = S3::shared() else { return };
+    let mut ada = Person::with_results(server);
+    ada.set("AWS_ENDPOINT", "http://127.0.0.1:1");
+    let said = ada.say("push plot --remote s3://test/down");
+    assert!(
+        said.code == 1
+            && said.err.contains("Connection refused")
+            && said.err.contains("check the address"),
+        "{said:?}"
+    );
+}
+
+#[test]
+fn a_server_that_was_killed_goes_on() {
+    let Some(server) = S3::start() else { return };
+    let (ada, ben) = (Person::with_results(&server), Person::without(&server));
+    ada.out("push mean --remote s3://test/killed");
+    server.kill();
+    let said = ada.say("push plot --remote s3://test/killed");
+    assert_eq!(said.code, 1, "{said:?}");
+    assert!(server.up());
+    ada.out("push plot --remote s3://test/killed");
+    ben.out("pull plot --remote s3://test/killed");
+    ben.out("check --contents");
+}
