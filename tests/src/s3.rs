@@ -9,6 +9,7 @@ use std::process::Command;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 use std::thread;
+use std::time::Duration;
 
 use crate::store::folder;
 
@@ -122,6 +123,9 @@ pub enum Fault {
     CutsRequest,
     /// It is done, and then nothing is answered.
     Hides,
+    /// After this number of bytes of its answer, its head included, nothing more comes, and the connection stays. With 0 it is not
+    /// even done.
+    Stalls(u64),
 }
 
 /// A request that a proxy saw.
@@ -220,6 +224,14 @@ impl Shared {
         }
     }
 
+    /// Waits until the proxy ends.
+    fn stall(&self) -> io::Result<()> {
+        while !self.is_ended.load(Ordering::Relaxed) {
+            thread::sleep(Duration::from_millis(20));
+        }
+        Ok(())
+    }
+
     /// Passes one request on, and its answer back. Then the connections end.
     fn pass(&self, client: &TcpStream) -> io::Result<()> {
         let mut from = BufReader::new(client);
@@ -263,6 +275,9 @@ impl Shared {
             self.note(number, |asked| asked.sent = cut);
             return client.shutdown(Shutdown::Both);
         }
+        if fault == Fault::Stalls(0) {
+            return self.stall();
+        }
         if fault == Fault::Fails {
             io::copy(&mut (&mut from).take(length), &mut io::sink())?;
             let answer = "HTTP/1.1 503 Slow Down\r\nContent-Length: 0\r\nConnection: close\r\n\r\n";
@@ -273,12 +288,15 @@ impl Shared {
         let sent = io::copy(&mut (&mut from).take(length), &mut server)?;
         self.note(number, |asked| asked.sent = sent);
         let most = match fault {
-            Fault::CutsAnswer(most) => most,
+            Fault::CutsAnswer(most) | Fault::Stalls(most) => most,
             Fault::Hides => 0,
             _ => u64::MAX,
         };
         let answered = io::copy(&mut Read::take(&server, most), &mut to)?;
         self.note(number, |asked| asked.answered = answered);
+        if matches!(fault, Fault::Stalls(_)) {
+            self.stall()?;
+        }
         client.shutdown(Shutdown::Both)
     }
 }

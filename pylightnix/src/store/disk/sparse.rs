@@ -7,7 +7,7 @@ use std::os::unix::fs::FileExt as _;
 /// The granularity of holes, a multiple of the block size of every file system.
 const BLOCK: usize = 16 << 10;
 
-/// Writes an empty file sequentially, leaving holes for zeros.
+/// Writes a file sequentially to its end, leaving holes for zeros.
 pub(crate) struct SparseWriter<'a> {
     file: &'a File,
     at: u64,
@@ -21,6 +21,14 @@ impl<'a> SparseWriter<'a> {
             file,
             at: 0,
             is_short: false,
+        }
+    }
+
+    /// Goes on with a file that is `at` bytes long.
+    pub(crate) fn going_on(file: &'a File, at: u64) -> Self {
+        SparseWriter {
+            at,
+            ..SparseWriter::new(file)
         }
     }
 

@@ -70,6 +70,16 @@ pub trait Backend: Send + Sync + fmt::Debug {
     /// As [`put`](Self::put); the file cannot be read.
     fn put_file(&self, object: &str, file: &Path) -> Result<()>;
 
+    /// Puts the content of a file, as [`put_file`](Self::put_file) does, and goes on where an earlier attempt broke off. Returns the
+    /// number of requests. What it needs for that may be kept in the file `notes`, which may be lost, or be out of date.
+    ///
+    /// # Errors
+    /// As [`put_file`](Self::put_file).
+    fn resume_file(&self, object: &str, file: &Path, notes: &Path) -> Result<u64> {
+        let _ = notes;
+        self.put_file(object, file).map(|()| 1)
+    }
+
     /// Deletes an object. It need not exist.
     ///
     /// # Errors

@@ -3,12 +3,14 @@
 use std::collections::{BTreeMap, HashMap, HashSet};
 use std::fs::File;
 use std::io::{self, Read};
+use std::os::unix::fs::FileExt as _;
 use std::path::PathBuf;
 
 use rustix::fs::CWD;
 
 use super::line::blob_name;
 use super::objects::Remote;
+use super::partial::Partial;
 use super::stage::{Arrived, LackingFile};
 use crate::config::{Digest, RRefId};
 use crate::store::Store;
@@ -23,6 +25,10 @@ use crate::{Error, Result};
 
 /// The number of times that a blob is read before it counts as broken.
 const TRIES: u32 = 3;
+/// From this size on, what has arrived of a blob survives a break.
+const KEPT: u64 = 8 << 20;
+/// The number of bytes after which a break is no repetition of the one before.
+const FURTHER: u64 = 1 << 20;
 
 /// Writes all lacking files of these realizations. Returns why blobs are not usable. `told` is called with the bytes of each blob that
 /// was fetched.
@@ -44,11 +50,19 @@ pub(super) fn fetch<'s>(
     for (blob, files) in &wanted {
         let mut sources: Vec<PathBuf> = here.get(blob).cloned().unwrap_or_default();
         for file in files {
-            let to = create_file(CWD, &file.path)
+            let mut to = create_file(CWD, &file.path)
                 .map_err(|errno| Error::io("create", &file.path, errno.into()))?;
             if !copied(&sources, file, &to)? {
-                match download(remote, file, &to)? {
-                    Ok(()) => told(file.size),
+                let is_kept = file.size >= KEPT;
+                let kept = is_kept.then(|| Partial::open(store, blob)).flatten();
+                let into = kept.as_ref().map_or(&to, Partial::file);
+                match download(remote, file, into)? {
+                    Ok(came) => {
+                        if let Some(kept) = kept {
+                            to = kept.move_to(&file.path, to, file.size)?;
+                        }
+                        told(came);
+                    }
                     Err(why) => {
                         failed.insert(*blob, why);
                         break;
@@ -109,58 +123,105 @@ fn copied(sources: &[PathBuf], file: &LackingFile, to: &File) -> Result<bool> {
     Ok(false)
 }
 
-/// Downloads a blob. The inner error says why it is not usable.
-fn download(remote: &Remote, file: &LackingFile, to: &File) -> Result<Result<(), String>> {
+/// Downloads a blob, or what a file lacks of it. Returns the number of bytes that came. The inner error says why it is not usable.
+fn download(remote: &Remote, file: &LackingFile, to: &File) -> Result<Result<u64, String>> {
     let object = blob_name(&file.blob);
     let refused = |error| Error::io("write", &file.path, error);
-    let mut why = String::new();
+    let mut came = 0;
     for _ in 0..TRIES {
-        to.set_len(0).map_err(refused)?;
-        let opened = match remote.open_object(&object, None) {
-            Ok(opened) => opened,
-            Err(error) => {
-                why = format!("{object} cannot be read: {error}");
-                continue;
-            }
-        };
-        let Some(mut reader) = opened else {
-            return Ok(Err(format!(
-                "{object} is not there, though the index names it"
-            )));
-        };
-        let mut writer = SparseWriter::new(to);
-        let (written, found) = hash_passing(file.size, |passing| {
-            pass(&mut reader, file.size, passing, &mut |part| {
-                writer.write(part)
-            })
+        let length = to.metadata().map_err(refused)?.len();
+        let there = length.min(file.size);
+        if length > there {
+            to.set_len(there).map_err(refused)?;
+        }
+        let (ended, found) = hash_passing(file.size, |passing| {
+            hash_again(to, there, passing).map_err(Stopped::Write)?;
+            let ended = arrive(remote, &object, file.size, to, passing);
+            came += passing.size().saturating_sub(there);
+            ended
         });
-        match written {
-            Ok(size) => {
-                writer.finish().map_err(refused)?;
-                if (found, size) == (file.blob, file.size) {
-                    return Ok(Ok(()));
-                }
-                why = format!("{object} does not match the hash in its name");
-            }
+        match ended {
+            Ok(()) if found == file.blob => return Ok(Ok(came)),
+            // What was there, or what came, is wrong.
+            Ok(()) => to.set_len(0).map_err(refused)?,
             Err(Stopped::Write(error)) => return Err(refused(error)),
-            Err(Stopped::Read(error)) => why = format!("{object} cannot be read: {error}"),
+            Err(Stopped::Read(why)) => return Ok(Err(format!("{object} {why}"))),
         }
     }
-    Ok(Err(why))
+    Ok(Err(format!("{object} does not match the hash in its name")))
 }
 
 enum Stopped {
-    Read(io::Error),
+    /// A predicate.
+    Read(String),
     Write(io::Error),
 }
 
-/// Passes at most one byte more than `size` on. Returns the number of bytes.
+/// Hashes the bytes that a file has already.
+fn hash_again(file: &File, there: u64, passing: &mut HashingStream) -> io::Result<()> {
+    while passing.size() < there {
+        let at = passing.size();
+        let length = (there - at).min(passing.buffer().len() as u64) as usize;
+        match file.read_at(&mut passing.buffer()[..length], at) {
+            Ok(0) => return Err(io::ErrorKind::UnexpectedEof.into()),
+            Ok(read) => passing.pass(read),
+            Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+            Err(error) => return Err(error),
+        }
+    }
+    Ok(())
+}
+
+/// Fetches what lacks of an object, and goes on where it breaks off. What came stays in the file, also when no more comes. Where the
+/// object has another size, the hash tells.
+fn arrive(
+    remote: &Remote,
+    object: &str,
+    size: u64,
+    to: &File,
+    passing: &mut HashingStream,
+) -> Result<(), Stopped> {
+    let mut tries = 0;
+    while passing.size() < size {
+        let from = passing.size();
+        // One byte more tells an object that is too long.
+        let range = (from > 0).then(|| from..size + 1);
+        let why = match remote.open_object(object, range) {
+            Ok(None) if from == 0 => {
+                let why = "is not there, though the index names it";
+                return Err(Stopped::Read(why.to_owned()));
+            }
+            Ok(None) => return Ok(()),
+            Ok(Some(mut reader)) => {
+                let mut writer = SparseWriter::going_on(to, from);
+                let passed = pass(&mut reader, size, passing, &mut |part| writer.write(part));
+                writer.finish().map_err(Stopped::Write)?;
+                match passed {
+                    Ok(()) if passing.size() == from => return Ok(()),
+                    Ok(()) => "cannot be read: it broke off".to_owned(),
+                    Err(Stopped::Read(why)) => why,
+                    Err(stopped) => return Err(stopped),
+                }
+            }
+            Err(error) => format!("cannot be read: {error}"),
+        };
+        // Whoever gets on may go on.
+        let is_further = passing.size() - from >= FURTHER;
+        tries = if is_further { 1 } else { tries + 1 };
+        if tries >= TRIES && passing.size() < size {
+            return Err(Stopped::Read(why));
+        }
+    }
+    Ok(())
+}
+
+/// Passes at most one byte more than `size` on.
 fn pass(
     reader: &mut dyn Read,
     size: u64,
     passing: &mut HashingStream,
     write: &mut dyn FnMut(&[u8]) -> io::Result<()>,
-) -> Result<u64, Stopped> {
+) -> Result<(), Stopped> {
     while passing.size() <= size {
         let room = size - passing.size() + 1;
         let buffer = passing.buffer();
@@ -171,10 +232,10 @@ fn pass(
             Ok(0) => break,
             Ok(read) => read,
             Err(error) if error.kind() == io::ErrorKind::Interrupted => continue,
-            Err(error) => return Err(Stopped::Read(error)),
+            Err(error) => return Err(Stopped::Read(format!("cannot be read: {error}"))),
         };
         write(&passing.buffer()[..read]).map_err(Stopped::Write)?;
         passing.pass(read);
     }
-    Ok(passing.size())
+    Ok(())
 }

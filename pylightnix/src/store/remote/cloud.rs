@@ -21,7 +21,7 @@ use uuid::Uuid;
 use super::asynchronous::{Asked, Store, Waiting};
 use super::aws_profile::{Keys, Profile};
 use super::backend::{Backend, Object, ObjectReader};
-use super::upload;
+use super::upload::{self, Sending, Stopped};
 use crate::{Error, ErrorKind, Result};
 
 /// How long a connection may take.
@@ -150,6 +150,21 @@ impl CloudBackend {
         })
     }
 
+    /// Sends a file in parts. Returns the number of requests.
+    fn send(&self, object: &str, path: &Path, size: u64, notes: Option<&Path>) -> Result<u64> {
+        let sending = Sending {
+            store: &self.store,
+            object: self.place(object)?,
+            path,
+            size,
+            notes,
+        };
+        sending.run().map_err(|stopped| match stopped {
+            Stopped::Here(error) => error,
+            Stopped::There(error) => self.failed("write", object, &error),
+        })
+    }
+
     /// Returns the error for a request that failed, after the crate has repeated it; `what` is a verb.
     fn failed(&self, what: &str, object: &str, error: &object_store::Error) -> Error {
         let why = why(error);
@@ -165,7 +180,13 @@ impl CloudBackend {
                 .with_help("make it, which needs rights that this program does not ask for; or correct the address");
         }
         // Where machines of the services find their own credentials.
-        let is_none = all.contains("169.254.") || all.contains("metadata.google.internal");
+        let places = [
+            "169.254.",
+            "/latest/api/token",
+            "/latest/meta-data",
+            "metadata.google.internal",
+        ];
+        let is_none = places.iter().any(|place| all.contains(place));
         if is_none {
             return fault(format!("no credentials were found for {url}: {why}"))
                 .with_help(self.service.credentials());
@@ -186,6 +207,11 @@ impl CloudBackend {
 fn shown(url: &str) -> &str {
     let url = url.rsplit_once('@').map_or(url, |(_, rest)| rest);
     url.split(['?', '#']).next().unwrap_or_default()
+}
+
+fn size(file: &Path) -> Result<u64> {
+    let found = fs::metadata(file).map_err(|error| Error::io("look at", file, error))?;
+    Ok(found.len())
 }
 
 /// Whether the server says that a bucket does not exist.
@@ -386,15 +412,20 @@ impl Backend for CloudBackend {
     }
 
     fn put_file(&self, object: &str, file: &Path) -> Result<()> {
-        let size = fs::metadata(file)
-            .map_err(|error| Error::io("look at", file, error))?
-            .len();
+        let size = size(file)?;
         if size <= upload::PART {
             let bytes = fs::read(file).map_err(|error| Error::io("read", file, error))?;
             return self.put(object, &bytes);
         }
-        upload::send(&self.store, &self.place(object)?, file, size)?
-            .map_err(|error| self.failed("write", object, &error))
+        self.send(object, file, size, None).map(|_| ())
+    }
+
+    fn resume_file(&self, object: &str, file: &Path, notes: &Path) -> Result<u64> {
+        let size = size(file)?;
+        match size <= upload::PART {
+            true => self.put_file(object, file).map(|()| 1),
+            false => self.send(object, file, size, Some(notes)),
+        }
     }
 
     fn delete(&self, object: &str) -> Result<()> {

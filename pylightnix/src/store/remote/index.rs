@@ -13,7 +13,7 @@ use crate::store::disk::regular;
 use crate::{Error, ErrorKind, Result};
 
 /// The folder of segments in the cache of a store.
-const CACHE: &str = "remote";
+pub(super) const CACHE: &str = "remote";
 /// The folder of segments.
 const INDEX: &str = "index";
 /// The object with the names of all segments, for servers that cannot list.

@@ -26,6 +26,7 @@ mod index;
 mod line;
 mod objects;
 mod pack;
+mod partial;
 mod pull;
 mod push;
 mod ranges;

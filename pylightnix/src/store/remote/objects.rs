@@ -1,5 +1,6 @@
 //! The handle of a remote, and what is asked of its objects.
 
+use std::fs;
 use std::io::{self, Read};
 use std::ops::Range;
 use std::path::Path;
@@ -12,6 +13,9 @@ use jiff::Timestamp;
 
 use super::backend::{Backend, Object, ObjectReader};
 use super::folder::FolderBackend;
+use super::index::CACHE;
+use crate::config::Digest;
+use crate::store::Store;
 use crate::{Error, ErrorKind, Result};
 
 /// The object that says what the others are.
@@ -181,10 +185,17 @@ impl Remote {
         })
     }
 
-    pub(super) fn put_file(&self, object: &str, file: &Path) -> Result<()> {
+    /// Puts a file, and goes on with what the notes of `store` say of an earlier attempt.
+    pub(super) fn put_file(&self, object: &str, file: &Path, store: &Store) -> Result<()> {
+        let name = Digest::of(format!("{}\n{object}", self.url()).as_bytes());
+        let folder = store.cache_dir().join(CACHE);
+        // Without the folder there are no notes.
+        let _ = fs::create_dir_all(&folder);
+        let notes = folder.join(format!("upload-{name}"));
         self.repeated(|| {
-            self.count(1);
-            self.backend.put_file(object, file)
+            let put = self.backend.resume_file(object, file, &notes);
+            self.count(*put.as_ref().unwrap_or(&1));
+            put.map(|_| ())
         })
     }
 

@@ -451,7 +451,7 @@ impl Sending<'_> {
                 continue;
             }
             if !self.push.dry {
-                remote.put_file(&object, &path)?;
+                remote.put_file(&object, &path, self.push.store)?;
                 self.mended.extend(is_broken.then_some(object));
             }
             self.told(size);
