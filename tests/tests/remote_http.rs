@@ -10,6 +10,9 @@ use std::io::{self, Write as _};
 use std::net::TcpStream;
 use std::path::{Path, PathBuf};
 use std::process::Command;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use tests::remotes::{Answer, Watched};
 use tests::store::{config, config_on, folder, objects, publish_on, publish_texts, store};
 use tests::web::{Request, Server};
 
@@ -176,4 +179,88 @@ fn no_program_of_ours_is_needed_to_read_a_remote() {
             fs::read(from.realization_dir(rref.unwrap()).join("record")).unwrap()
         );
     }
+}
+
+/// The first bytes of a blob that the server sends before it breaks off.
+const FIRST: usize = 3 << 20;
+
+/// A remote in a folder with the result `a`, which has one file of 9 MiB.
+fn pushed_large(store: &Store, at: &Path) -> RRefId {
+    let large = "0123456789abcdef".repeat(9 << 16);
+    let a = publish_texts(store, &config("a"), &Context::empty(), &[("large", &large)]);
+    let remote = Remote::open(&at.to_string_lossy()).unwrap();
+    Push::new(store, &remote).run([&a]).unwrap();
+    a
+}
+
+#[test]
+fn a_pull_goes_on_where_the_server_broke_off() {
+    let (folder, mine) = store();
+    let shared = folder.path().join("shared");
+    let a = pushed_large(&mine, &shared);
+    let is_broken = Arc::new(AtomicBool::new(true));
+    let breaks = is_broken.clone();
+    let server = Server::new(move |_, request, to| {
+        if !breaks.load(Ordering::Relaxed) || !request.path.contains("/blob/") {
+            return file(&shared, request, true, to);
+        }
+        // Once a part of it, and then nothing at all.
+        if request.header("range").is_some() {
+            return write!(to, "HTTP/1.1 503 Busy\r\nContent-Length: 0\r\n\r\n");
+        }
+        let bytes = fs::read(shared.join(request.path.trim_start_matches('/')))?;
+        write!(
+            to,
+            "HTTP/1.1 200 OK\r\nContent-Length: {}\r\n\r\n",
+            bytes.len()
+        )?;
+        to.write_all(&bytes[..FIRST])
+    });
+    let remote = Remote::open(&server.url("/")).unwrap();
+    let (_folder, theirs) = store();
+    let pulled = Pull::new(&theirs, &remote).run([&a]).unwrap();
+    assert_eq!((pulled.rrefs.len(), pulled.left_out.len()), (0, 1));
+    is_broken.store(false, Ordering::Relaxed);
+    let before = server.asked().len();
+    let pulled = Pull::new(&theirs, &remote).run([&a]).unwrap();
+    assert!(pulled.left_out.is_empty(), "{:?}", pulled.left_out);
+    let asked = server.asked().split_off(before);
+    let blobs = asked.iter().filter(|asked| asked.path.contains("/blob/"));
+    let ranges: Vec<_> = blobs.map(|asked| asked.header("range")).collect();
+    let rest = format!("bytes={FIRST}-{}", 9 << 20);
+    assert_eq!(ranges, [Some(rest.as_str())]);
+    assert_eq!(objects(&theirs), objects(&mine));
+}
+
+#[test]
+fn bytes_of_before_that_are_wrong_are_fetched_anew() {
+    let (folder, mine) = store();
+    let shared = folder.path().join("shared");
+    let a = pushed_large(&mine, &shared);
+    // A part of it comes, and no more.
+    let broken = Watched::with(&shared, |_, object| match object.starts_with("blob/") {
+        true => Answer::Cut,
+        false => Answer::Done,
+    });
+    let (_folder, theirs) = store();
+    let pulled = Pull::new(&theirs, &Remote::over(broken)).run([&a]).unwrap();
+    assert_eq!((pulled.rrefs.len(), pulled.left_out.len()), (0, 1));
+    let fetches = theirs.root().join("cache/fetches");
+    let part = fs::read_dir(&fetches).unwrap().next().unwrap().unwrap();
+    let length = part.metadata().unwrap().len();
+    assert!((10..9 << 20).contains(&length), "{length}");
+    fs::write(part.path(), "1".repeat(1 << 20)).unwrap();
+    let whole = Watched::new(&shared);
+    let pulled = Pull::new(&theirs, &Remote::over(whole.clone()))
+        .run([&a])
+        .unwrap();
+    assert!(pulled.left_out.is_empty(), "{:?}", pulled.left_out);
+    let asked = whole.asked();
+    let of_blob = asked.iter().filter(|asked| asked.contains(" blob/"));
+    let words: Vec<_> = of_blob
+        .filter_map(|asked| asked.split(' ').next())
+        .collect();
+    assert_eq!(words, ["range", "get"]);
+    assert_eq!(fs::read_dir(&fetches).unwrap().count(), 0);
+    assert_eq!(objects(&theirs), objects(&mine));
 }
