@@ -6,7 +6,9 @@ use pylightnix::{Error, ErrorKind, Result};
 use rustix::process::{Signal, getpid, kill_process};
 use std::ops::Range;
 use std::path::Path;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex};
+use std::time::Duration;
 
 /// What is done with a request, by its number.
 type Fault = dyn Fn(usize, &str) -> Answer + Send + Sync;
@@ -30,6 +32,8 @@ pub struct Watched {
     folder: Arc<FolderBackend>,
     asked: Arc<Mutex<Vec<String>>>,
     fault: Arc<Fault>,
+    /// How many seconds its clock is ahead.
+    ahead: Arc<AtomicU64>,
 }
 
 impl Watched {
@@ -49,7 +53,13 @@ impl Watched {
             folder: Arc::new(FolderBackend::new(folder).expect("a path")),
             asked: Arc::default(),
             fault: Arc::new(fault),
+            ahead: Arc::default(),
         }
+    }
+
+    /// Sets its clock forward by some seconds.
+    pub fn later(&self, seconds: u64) {
+        self.ahead.fetch_add(seconds, Ordering::Relaxed);
     }
 
     /// Returns the requests since the last call: a word and the name of an object, each.
@@ -124,6 +134,8 @@ impl Backend for Watched {
 
     fn time(&self) -> Result<Timestamp> {
         self.ask("time", "")?;
-        self.folder.time()
+        let ahead = Duration::from_secs(self.ahead.load(Ordering::Relaxed));
+        let time = self.folder.time()?.checked_add(ahead);
+        Ok(time.expect("a test does not last that long"))
     }
 }

@@ -125,6 +125,7 @@ fn no_key_goes() {
         "remote roots --remote ./shared",
         "remote verify --remote ./shared",
         "confirm plot --remote ./shared",
+        "remote gc --newer-than 0s --remote ./shared",
         "check --contents",
     ] {
         ask_store(arguments);

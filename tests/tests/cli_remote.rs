@@ -72,7 +72,7 @@ REALIZATION        MADE              SIZE  RESULT
         shown(&ada, "pull plot --remote ./shared --store ben"),
         str![[r#"
 ---
-nothing was fetched: 1 realization is here already
+nothing was fetched: 3 realizations are here already
 = 0
 
 "#]]

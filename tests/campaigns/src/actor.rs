@@ -17,7 +17,7 @@ use std::path::Path;
 use std::process::{Command, ExitCode, Stdio};
 use std::time::{Duration, Instant};
 
-use crate::{processes, sealed, unable};
+use crate::{processes, remotes, sealed, unable};
 
 /// A path that does not exist: actors call `stat` on it at the beginning and at the end of their work, which marks these
 /// points in a trace of system calls.
@@ -150,6 +150,9 @@ fn act(arguments: &[String]) -> Result<()> {
         ["collect", root] => loop {
             Store::open(root)?.gc().run()?;
         },
+        // Pushes other results again and again, until it is killed or fails; the same as a collector.
+        ["remote push", place, name, seed] => remotes::push(place, name, number(seed)?)?,
+        ["remote gc", place, _, seed] => remotes::collect(place, number(seed)?)?,
         // The result does not matter here, only that the check completes.
         ["check", root] => drop(Store::open(root)?.check().contents().run()?),
         ["pack", root, archive] => {

@@ -17,6 +17,7 @@ pub mod power;
 mod processes;
 mod race;
 mod reach;
+mod remotes;
 mod rot;
 pub mod scene;
 mod sealed;
@@ -72,6 +73,7 @@ pub const CAMPAIGNS: &[(&str, Campaign)] = &[
     ("left-out", left_out::run),
     ("mounts", mounts::run),
     ("reach", reach::run),
+    ("remotes", remotes::remotes),
 ];
 
 /// Runs the campaign with this name.

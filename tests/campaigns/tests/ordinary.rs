@@ -86,3 +86,9 @@ fn left_out() {
 fn mounts() {
     holds("mounts", 1);
 }
+
+#[test]
+fn remotes() {
+    // One round with short stops, and one with stops beyond the grace.
+    holds("remotes", 2);
+}

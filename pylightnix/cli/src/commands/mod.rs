@@ -23,6 +23,8 @@ mod pack;
 mod params;
 mod path;
 mod plan;
+mod pull;
+mod push;
 mod remote;
 mod repair;
 mod replan;
@@ -30,6 +32,7 @@ mod rm;
 mod roots;
 mod run;
 mod runs;
+mod shipping;
 mod show;
 mod stats;
 mod tasks;
@@ -75,8 +78,8 @@ pub(crate) enum Command {
     Pack(pack::Pack),
     Unpack(pack::Unpack),
     Copy(pack::Copy),
-    Push(remote::Push),
-    Pull(remote::Pull),
+    Push(push::Push),
+    Pull(pull::Pull),
     Remote(remote::Remote),
     Transfer(transfer::Transfer),
     Stats(stats::Stats),

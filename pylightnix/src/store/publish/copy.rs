@@ -1,15 +1,17 @@
 //! Copying realizations between two stores on the same machine.
 
 use std::collections::btree_map::Entry;
-use std::collections::{BTreeMap, BTreeSet, HashSet};
+use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 use std::fs::{self, File};
 use std::io::{self, Read as _, Write as _};
 use std::path::{Path, PathBuf};
 
 use crate::config::{ConfigJson, DRefId, RRefId};
 use crate::store::Store;
+use crate::store::disk::parallel;
 use crate::store::disk::regular::open_regular;
 use crate::store::disk::unsynced::Unsynced;
+use crate::store::object::context::Context;
 use crate::store::object::record::Record;
 use crate::store::publish::complete::expect_complete;
 use crate::store::publish::exportable::{Exportable, IncompleteBuilds};
@@ -279,6 +281,11 @@ fn check(rref: &RRefId, record: &Record, config: &ConfigJson, other: &Store) -> 
 pub(in crate::store) fn in_order(store: &Store, roots: &[RRefId]) -> Result<Vec<RRefId>> {
     let mut order = Vec::new();
     let mut seen = HashSet::new();
+    // Those that are known to be needed are read side by side.
+    let contexts = parallel::map(roots, parallel::cores(), |_, root| {
+        Ok((root.clone(), store.head(root)?.context))
+    })?;
+    let mut contexts: HashMap<RRefId, Context> = contexts.into_iter().collect();
     for root in roots {
         let mut path: Vec<(RRefId, Vec<RRefId>)> = Vec::new();
         let mut next = Some(root.clone());
@@ -286,7 +293,10 @@ pub(in crate::store) fn in_order(store: &Store, roots: &[RRefId]) -> Result<Vec<
             if let Some(rref) = next.take()
                 && seen.insert(rref.clone())
             {
-                let context = store.head(&rref)?.context;
+                let context = match contexts.remove(&rref) {
+                    Some(context) => context,
+                    None => store.head(&rref)?.context,
+                };
                 path.push((rref, context.realizations().cloned().collect()));
             }
             let Some((_, deps)) = path.last_mut() else {

@@ -1,12 +1,14 @@
 //! What a remote has, for people and programs.
 
+use std::collections::BTreeSet;
+
 use jiff::Timestamp;
 use serde::Serialize;
 
 use super::index::RemoteIndex;
 use super::line::RealizationLine;
 use super::objects::Remote;
-use crate::config::RRefId;
+use crate::config::{Digest, RRefId};
 use crate::store::Store;
 use crate::store::object::build_record::BuildKind;
 use crate::store::object::record::Outcome;
@@ -44,6 +46,37 @@ pub struct RemoteRoot {
     pub name: String,
     /// The realizations that it keeps, sorted.
     pub rrefs: Vec<RRefId>,
+    /// When it was put, by the clock of who put it.
+    #[serde(serialize_with = "crate::as_text::known_time")]
+    pub time: Option<Timestamp>,
+}
+
+/// Returns the name of the object of a root.
+pub(super) fn root_name(name: &str) -> String {
+    format!("{ROOT}/{name}")
+}
+
+/// Returns the content of a root that is put now.
+pub(super) fn root_text(rrefs: &[RRefId]) -> String {
+    let rrefs: BTreeSet<&RRefId> = rrefs.iter().collect();
+    let lines = rrefs.iter().map(|rref| format!("{rref}\n"));
+    format!("# {}\n{}", Timestamp::now(), lines.collect::<String>())
+}
+
+impl RemoteRoot {
+    /// Parses the content of a root; `None` if it is none. Lines that begin with `#` are remarks; the first is the time.
+    pub(super) fn parse(name: &str, bytes: &[u8]) -> Option<Self> {
+        let text = std::str::from_utf8(bytes).ok()?;
+        let (remarks, lines): (Vec<&str>, Vec<&str>) =
+            text.lines().partition(|line| line.starts_with('#'));
+        let rrefs = lines.into_iter().map(|line| line.parse().ok());
+        let time = remarks.first().and_then(|line| line.strip_prefix("# "));
+        Some(RemoteRoot {
+            name: name.to_owned(),
+            rrefs: rrefs.collect::<Option<_>>()?,
+            time: time.and_then(|time| time.parse().ok()),
+        })
+    }
 }
 
 impl RemoteRealization {
@@ -97,11 +130,8 @@ impl Remote {
             let Some(name) = object.name.strip_prefix("root/") else {
                 continue;
             };
-            if check_characters(name).is_ok()
-                && let Some(rrefs) = self.root(name)?
-            {
-                let name = name.to_owned();
-                roots.push(RemoteRoot { name, rrefs });
+            if check_characters(name).is_ok() {
+                roots.extend(self.read_root(name)?.map(|(root, ..)| root));
             }
         }
         Ok(roots)
@@ -113,15 +143,18 @@ impl Remote {
     /// Fails if the remote cannot be reached, or if what is there is no root.
     pub fn root(&self, name: &str) -> Result<Option<Vec<RRefId>>> {
         check_characters(name)?;
-        let object = format!("{ROOT}/{name}");
+        Ok(self.read_root(name)?.map(|(root, ..)| root.rrefs))
+    }
+
+    /// Reads a root, with the digest and the length of its content.
+    pub(super) fn read_root(&self, name: &str) -> Result<Option<(RemoteRoot, Digest, u64)>> {
+        let object = root_name(name);
         let Some(bytes) = self.read(&object, MOST_IN_ROOT)? else {
             return Ok(None);
         };
-        let text = String::from_utf8(bytes).ok();
-        let rrefs = text.and_then(|text| text.lines().map(|line| line.parse().ok()).collect());
-        rrefs
-            .map(Some)
-            .ok_or_else(|| self.refused(&object, "is no list of references"))
+        let root = RemoteRoot::parse(name, &bytes);
+        let root = root.ok_or_else(|| self.refused(&object, "is no list of references"))?;
+        Ok(Some((root, Digest::of(&bytes), bytes.len() as u64)))
     }
 
     /// Removes a root. Returns `false` if there is none of this name. What it kept stays until garbage is collected there.
@@ -130,7 +163,7 @@ impl Remote {
     /// Fails if the remote cannot be reached or written.
     pub fn remove_root(&self, name: &str) -> Result<bool> {
         check_characters(name)?;
-        let object = format!("{ROOT}/{name}");
+        let object = root_name(name);
         let is_there = self.size(&object)?.is_some();
         if is_there {
             self.delete(&object)?;
@@ -207,7 +240,7 @@ fn named(all: &[RemoteRealization], word: &str) -> Result<Option<RRefId>> {
         .iter()
         .filter(|one| of_derivation(one))
         .map(|one| one.rref.dref());
-    let drefs: std::collections::BTreeSet<_> = drefs.collect();
+    let drefs: BTreeSet<_> = drefs.collect();
     match drefs.len() {
         0 => Ok(None),
         1 => Ok(newest(&of_derivation)),

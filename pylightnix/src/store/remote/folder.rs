@@ -4,7 +4,6 @@ use std::fs::{self, File};
 use std::io::{self, Read as _, Seek as _, SeekFrom, Write as _};
 use std::ops::Range;
 use std::path::{Path, PathBuf};
-use std::time::SystemTime;
 
 use jiff::Timestamp;
 use uuid::Uuid;
@@ -186,9 +185,7 @@ impl Backend for FolderBackend {
         let found = file.metadata().and_then(|found| found.modified());
         let _ = fs::remove_file(&path);
         let time = found.map_err(refused)?;
-        let since = time.duration_since(SystemTime::UNIX_EPOCH);
-        let seconds = since.map_or(0, |since| since.as_secs()).cast_signed();
-        Timestamp::from_second(seconds).map_err(|error| {
+        Timestamp::try_from(time).map_err(|error| {
             Error::new(
                 ErrorKind::Remote,
                 format!("{} has no valid time", self.url()),

@@ -20,6 +20,8 @@ const INDEX: &str = "index";
 const LIST: &str = "index/list";
 /// What the names of the notes on broken objects begin with.
 const HOLE: &str = "index/hole-";
+/// The number of times that the segments are listed if one is not there.
+const LOOKS: usize = 4;
 /// The number of times that the list is written for one push.
 const AGAIN: usize = 5;
 /// The most bytes of the list.
@@ -40,14 +42,33 @@ pub(super) struct RemoteIndex {
     pub(super) items: HashMap<String, (String, usize)>,
     /// Why segments were passed over.
     pub(super) told: Vec<Error>,
+    /// The bytes of the list of segments; `None` if the remote cannot be listed.
+    listed: Option<u64>,
 }
 
 impl RemoteIndex {
     /// Reads the index of a remote. Segments that were read before are taken from the cache of `store`.
     pub(super) fn read(remote: &Remote, store: Option<&Store>) -> Result<Self> {
+        let cache = store.map(|store| store.cache_dir().join(CACHE));
+        for _ in 1..LOOKS {
+            let (index, is_whole) = RemoteIndex::look(remote, cache.as_ref())?;
+            if is_whole {
+                return Ok(index);
+            }
+            // A collection replaced a segment between the list and the look at it.
+        }
+        Ok(RemoteIndex::look(remote, cache.as_ref())?.0)
+    }
+
+    /// Reads the index once. Returns it, and whether all segments that were listed are there.
+    fn look(remote: &Remote, cache: Option<&PathBuf>) -> Result<(Self, bool)> {
         let mut index = RemoteIndex::default();
         let mut names: Vec<String> = match remote.list(INDEX)? {
-            Some(objects) => objects.into_iter().map(|object| object.name).collect(),
+            Some(objects) => {
+                let list = objects.iter().find(|object| object.name == LIST);
+                index.listed = Some(list.map_or(0, |list| list.size));
+                objects.into_iter().map(|object| object.name).collect()
+            }
             None => listed(remote)?,
         };
         names.retain(|name| name != LIST);
@@ -57,18 +78,57 @@ impl RemoteIndex {
             .filter_map(|name| SegmentName::parse(name))
             .collect();
         index.holes = names.iter().filter_map(|name| hole_of(name)).collect();
-        let cache = store.map(|store| store.cache_dir().join(CACHE));
-        for name in index.segments.clone() {
+        let mut is_whole = true;
+        // The newest come first: what they say is in packs that a collection does not replace soon.
+        for name in index.segments.clone().iter().rev() {
             if index.holes.contains(&name.object()) {
                 continue;
             }
-            match lines(remote, &name, cache.as_ref()) {
-                Ok(lines) => lines.into_iter().for_each(|line| index.add(line)),
+            match lines(remote, name, cache) {
+                Ok(Some(lines)) => lines.into_iter().for_each(|line| index.add(line)),
+                Ok(None) => {
+                    let object = name.object();
+                    index
+                        .told
+                        .push(remote.refused(&object, "is listed, and is not there"));
+                    is_whole = false;
+                }
                 Err(error) if error.kind() == ErrorKind::Remote => index.told.push(error),
                 Err(error) => return Err(error),
             }
         }
-        Ok(index)
+        Ok((index, is_whole))
+    }
+
+    /// Whether the list for servers that cannot list is as long as it should be. It is not if a push died before it wrote it.
+    pub(super) fn is_listed(&self) -> bool {
+        let length = self.list_text().len() as u64;
+        self.listed
+            .is_none_or(|listed| listed == length || !self.is_made)
+    }
+
+    /// Returns the line with most parts, of those the newest.
+    pub(super) fn fullest(&self, rref: &RRefId) -> Option<&RealizationLine> {
+        let lines = self.realizations.get(rref)?.iter().rev();
+        lines.max_by_key(|line| line.bundle.parts.len())
+    }
+
+    /// Leaves out the lines that point to these objects.
+    pub(super) fn leave_out(&mut self, missing: &BTreeSet<String>) {
+        if missing.is_empty() {
+            return;
+        }
+        for lines in self.realizations.values_mut() {
+            lines.retain(|line| line.objects().is_disjoint(missing));
+        }
+        self.realizations.retain(|_, lines| !lines.is_empty());
+        self.code.retain(|_, line| {
+            let mut objects = line.bundle.objects();
+            !objects.any(|object| missing.contains(&object))
+        });
+        let code = &self.code;
+        self.items
+            .retain(|_, (fingerprint, _)| code.contains_key(fingerprint));
     }
 
     /// Reads the index of a remote that has to be there.
@@ -105,27 +165,28 @@ impl RemoteIndex {
         }
     }
 
-    /// Writes the list of segments for servers that cannot list, again if another push put a segment meanwhile: of two lists that are
-    /// written at once, one may lack what the other has.
-    pub(super) fn put_list(&mut self, remote: &Remote) -> Result<()> {
+    /// Writes the list of segments for servers that cannot list, again if it lacks what another push put meanwhile, or has what a collection
+    /// removed. `own` are the segments that were just put, which a list of objects may lack.
+    pub(super) fn put_list(&mut self, remote: &Remote, own: &[SegmentName]) -> Result<()> {
         for _ in 0..AGAIN {
-            self.put_listed(remote)?;
+            let text = self.list_text();
+            remote.put(LIST, text.as_bytes())?;
+            self.listed = Some(text.len() as u64);
             let Some(objects) = remote.list(INDEX)? else {
                 break;
             };
             let names = objects.iter().map(|object| object.name.as_str());
-            let before = (self.segments.len(), self.holes.len());
-            self.segments
-                .extend(names.clone().filter_map(SegmentName::parse));
-            self.holes.extend(names.filter_map(hole_of));
-            if before == (self.segments.len(), self.holes.len()) {
+            self.segments = names.clone().filter_map(SegmentName::parse).collect();
+            self.segments.extend(own.iter().cloned());
+            self.holes = names.filter_map(hole_of).collect();
+            if self.list_text() == text {
                 break;
             }
         }
         Ok(())
     }
 
-    fn put_listed(&self, remote: &Remote) -> Result<()> {
+    fn list_text(&self) -> String {
         let mut text = String::new();
         let segments = self.segments.iter().map(SegmentName::object);
         let holes = self.holes.iter().map(|object| hole_name(object));
@@ -133,8 +194,19 @@ impl RemoteIndex {
             text.push_str(name.strip_prefix("index/").unwrap_or(&name));
             text.push('\n');
         }
-        remote.put(LIST, text.as_bytes())
+        text
     }
+}
+
+/// Writes the list of segments from what is there. `own` are the segments that were just put, which a list of objects may lack.
+pub(super) fn put_list_anew(remote: &Remote, own: &[SegmentName]) -> Result<()> {
+    let mut index = RemoteIndex::default();
+    let objects = remote.list(INDEX)?.unwrap_or_default();
+    let names = objects.iter().map(|object| object.name.as_str());
+    index.segments = names.clone().filter_map(SegmentName::parse).collect();
+    index.segments.extend(own.iter().cloned());
+    index.holes = names.filter_map(hole_of).collect();
+    index.put_list(remote, own)
 }
 
 /// Returns the name of the note that an object is broken or missing.
@@ -143,7 +215,7 @@ pub(super) fn hole_name(object: &str) -> String {
 }
 
 /// Returns the object that a note is about; `None` if it is no note.
-fn hole_of(name: &str) -> Option<String> {
+pub(super) fn hole_of(name: &str) -> Option<String> {
     let object = name.strip_prefix(HOLE)?;
     object.contains('-').then(|| object.replacen('-', "/", 1))
 }
@@ -155,8 +227,12 @@ fn listed(remote: &Remote) -> Result<Vec<String>> {
     Ok(text.lines().map(|name| format!("{INDEX}/{name}")).collect())
 }
 
-/// Returns the lines of a segment. An error of the kind `Remote` means that the segment is not usable.
-fn lines(remote: &Remote, name: &SegmentName, cache: Option<&PathBuf>) -> Result<Vec<Line>> {
+/// Returns the lines of a segment; `None` if it is not there. An error of the kind `Remote` means that the segment is not usable.
+fn lines(
+    remote: &Remote,
+    name: &SegmentName,
+    cache: Option<&PathBuf>,
+) -> Result<Option<Vec<Line>>> {
     let object = name.object();
     let place = cache.map(|cache| cache.join(format!("{}.gz", name.digest)));
     let kept = place.as_ref().and_then(|place| regular::read(place).ok());
@@ -165,9 +241,9 @@ fn lines(remote: &Remote, name: &SegmentName, cache: Option<&PathBuf>) -> Result
     let bytes = match kept {
         Some(bytes) => bytes,
         None => {
-            let read = remote.read(&object, MOST_PACKED)?;
-            let bytes =
-                read.ok_or_else(|| remote.refused(&object, "is listed, and is not there"))?;
+            let Some(bytes) = remote.read(&object, MOST_PACKED)? else {
+                return Ok(None);
+            };
             if Digest::of(&bytes) != name.digest {
                 return Err(remote.refused(&object, "does not match the digest in its name"));
             }
@@ -179,7 +255,17 @@ fn lines(remote: &Remote, name: &SegmentName, cache: Option<&PathBuf>) -> Result
         // The cache is for speed alone, so that a failure is none of the caller's.
         let _ = keep(&place, &bytes);
     }
-    Ok(lines)
+    Ok(Some(lines))
+}
+
+/// Returns the lines of a segment; `None` if it is not there. Those that were read before are taken from the cache of `store`.
+pub(super) fn lines_of(
+    remote: &Remote,
+    name: &SegmentName,
+    store: Option<&Store>,
+) -> Result<Option<Vec<Line>>> {
+    let cache = store.map(|store| store.cache_dir().join(CACHE));
+    lines(remote, name, cache.as_ref())
 }
 
 /// Keeps a segment that was just put in the cache of a store.

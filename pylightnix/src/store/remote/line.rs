@@ -155,17 +155,28 @@ impl Extent {
 }
 
 impl Line {
-    /// Returns the packs and blobs that the line points to, as the names of objects.
-    pub(super) fn objects(&self) -> BTreeSet<String> {
-        let bundle = match self {
+    /// Returns the bundle.
+    pub(super) fn bundle(&self) -> &Bundle {
+        match self {
             Line::Code(line) => &line.bundle,
             Line::Realization(line) => &line.bundle,
-        };
-        let mut objects: BTreeSet<String> = bundle.objects().collect();
-        if let Line::Realization(line) = self {
-            objects.extend(line.blobs.iter().map(|(blob, _)| blob_name(blob)));
         }
-        objects
+    }
+
+    /// Returns the bundle, to be changed.
+    pub(super) fn bundle_mut(&mut self) -> &mut Bundle {
+        match self {
+            Line::Code(line) => &mut line.bundle,
+            Line::Realization(line) => &mut line.bundle,
+        }
+    }
+
+    /// Returns the packs and blobs that the line points to, as the names of objects.
+    pub(super) fn objects(&self) -> BTreeSet<String> {
+        match self {
+            Line::Code(line) => line.bundle.objects().collect(),
+            Line::Realization(line) => line.objects(),
+        }
     }
 
     /// Parses a line without its newline; `None` if it is not exactly what is written for it.
@@ -230,6 +241,14 @@ impl Line {
                     && in_blobs <= line.size
             }
         }
+    }
+}
+
+impl RealizationLine {
+    /// Returns the packs and blobs that the line points to, as the names of objects.
+    pub(super) fn objects(&self) -> BTreeSet<String> {
+        let blobs = self.blobs.iter().map(|(blob, _)| blob_name(blob));
+        self.bundle.objects().chain(blobs).collect()
     }
 }
 

@@ -5,7 +5,8 @@
 //! Putting a segment is the commit of a push. What a push that died has put before that is named by nothing.
 //!
 //! Data flows one way: `line` and `segment` know texts, `pack` knows bytes, `backend` and its kinds know objects, `objects` asks them,
-//! `index` reads what a remote has, and `push`, `pull` and `verify` are what is done with it.
+//! `index` reads what a remote has, and `push`, `pull`, `verify` and `gc` are what is done with it. `gone` is how those who push and those who collect
+//! garbage come to terms.
 
 #[cfg(feature = "remote")]
 mod asynchronous;
@@ -20,6 +21,8 @@ mod content;
 mod escape;
 mod folder;
 mod gather;
+mod gc;
+mod gone;
 #[cfg(feature = "fetch")]
 mod http;
 mod index;
@@ -43,6 +46,7 @@ pub use backend::{Backend, Object, ObjectReader};
 pub use cloud::CloudBackend;
 pub use content::{RemoteRealization, RemoteRoot};
 pub use folder::FolderBackend;
+pub use gc::{ObjectCount, RemoteCollected, RemoteGc};
 #[cfg(feature = "fetch")]
 pub use http::HttpBackend;
 pub use objects::Remote;

@@ -220,15 +220,17 @@ impl Remote {
 
     /// Whether there is a remote of this version at the address; an error if there is one of another version, or something else.
     pub(super) fn is_made(&self) -> Result<bool> {
-        match self.read(FORMAT, 4096)? {
-            None => Ok(false),
-            Some(text) if text == FORMAT_TEXT.as_bytes() => Ok(true),
-            Some(_) => Err(self
-                .refused(FORMAT, "says that this is no remote of version 1")
-                .with_help(
-                    "a later version of pylightnix may have made it; push to another address",
-                )),
+        for _ in 0..TRIES {
+            match self.read(FORMAT, 4096)? {
+                None => return Ok(false),
+                Some(text) if text == FORMAT_TEXT.as_bytes() => return Ok(true),
+                // Cut short on its way, maybe.
+                Some(_) => {}
+            }
         }
+        Err(self
+            .refused(FORMAT, "says that this is no remote of version 1")
+            .with_help("a later version of pylightnix may have made it; push to another address"))
     }
 
     /// Says what the objects are.

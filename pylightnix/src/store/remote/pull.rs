@@ -168,8 +168,8 @@ impl<'a> Pull<'a> {
         Ok(pulled)
     }
 
-    /// Returns these realizations with what they were made from, dependencies first. Those that are here are not followed, as what they
-    /// were made from is here as well. One of which a dependency is nowhere is left out.
+    /// Returns these realizations with what they were made from, dependencies first, as far as the remote has a line of them. One of
+    /// which a dependency is nowhere is left out.
     fn in_order(
         &self,
         index: &RemoteIndex,
@@ -192,8 +192,9 @@ impl<'a> Pull<'a> {
                         .get(&rref)
                         .and_then(|lines| lines.first());
                     let deps = match line {
-                        _ if is_here => Vec::new(),
                         Some(line) => line.deps.clone(),
+                        // What it was made from is here as well.
+                        None if is_here => Vec::new(),
                         None => {
                             left_out.push(self.nowhere(&rref, path.last().map(|(user, ..)| user)));
                             nowhere.insert(rref);

@@ -3,10 +3,13 @@
 use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 use std::fmt;
 use std::path::PathBuf;
+use std::time::{Duration, Instant};
 
 use serde::Serialize;
 
+use super::content::{root_name, root_text};
 use super::gather::{Gathered, beside, gather, gather_beside, readable};
+use super::gone::{GoneNote, Rests, SOON, Watch};
 use super::index::{RemoteIndex, hole_name, keep_own};
 use super::line::{
     Bundle, CodeLine, Extent, LIST_PART, Line, LineBuild, Part, RealizationLine, blob_name,
@@ -22,12 +25,16 @@ use crate::store::object::code_list::CodeList;
 use crate::store::publish::copy::in_order;
 use crate::store::publish::exportable::{Exportable, IncompleteBuilds};
 use crate::store::using::roots::check_characters;
-use crate::{Error, Result};
+use crate::{Error, ErrorKind, Result};
 
 /// The number of objects of a kind from which a list of all is cheaper than asking for each.
 const MANY: usize = 50;
 /// The number of realizations that are read side by side.
 const TOGETHER: usize = 32;
+/// The number of times that a push looks at everything anew, if a collection deletes meanwhile what it rests on.
+const LOOKS: usize = 6;
+/// How long a collection waits before it deletes, unless it says otherwise.
+pub(super) const USUAL_GRACE: Duration = Duration::from_secs(24 * 60 * 60);
 /// The number of packs that are put without a look whether they are there.
 const FEW_PACKS: usize = 4;
 
@@ -161,37 +168,61 @@ impl<'a> Push<'a> {
         let before = self.remote.requests();
         self.store.use_derivations(roots.iter().map(RRefId::dref))?;
         let order = in_order(self.store, roots)?;
-        let index = RemoteIndex::read(self.remote, Some(self.store))?;
-        let mut sending = Sending {
-            push: &self,
-            index,
-            sent: Transfer::default(),
-            packs_there: None,
-            packs_put: 0,
-            mended: BTreeSet::new(),
-        };
-        let mut lacking = Vec::new();
-        for rref in &order {
-            if let Some(lack) = sending.lack(rref)? {
-                lacking.push(lack);
+        let mut watch = Watch::new(self.remote);
+        let mut missing = BTreeSet::new();
+        let mut sent = Transfer::default();
+        // What the remote lacked at the first look, with what a collection deleted meanwhile.
+        let mut all: HashSet<RRefId> = HashSet::new();
+        for look in 1..=LOOKS {
+            let since = Instant::now();
+            let mut index = RemoteIndex::read(self.remote, Some(self.store))?;
+            index.leave_out(&missing);
+            let mut sending = Sending {
+                push: &self,
+                order: &order,
+                index,
+                sent,
+                packs_there: None,
+                packs_put: 0,
+                mended: BTreeSet::new(),
+                missing: &missing,
+                since,
+                is_again: look > 1,
+                is_last: look == LOOKS,
+            };
+            let (store, index) = (self.store, &sending.index);
+            let lacking = parallel::map(&order, parallel::cores(), |_, rref| {
+                lack(store, index, rref)
+            })?;
+            let lacking: Vec<Lack> = lacking.into_iter().flatten().collect();
+            all.extend(lacking.iter().map(|lack| lack.rref.clone()));
+            sending.sent.of = all.len() as u64;
+            let done = sending.send(lacking, &mut watch, roots)?;
+            sent = sending.sent;
+            let told = std::mem::take(&mut sending.index.told);
+            match done {
+                Sent::Done => {
+                    let rrefs = order.iter().filter(|rref| all.contains(*rref));
+                    return Ok(Pushed {
+                        there: order.len() - all.len(),
+                        rrefs: rrefs.cloned().collect(),
+                        sent,
+                        requests: self.remote.requests() - before,
+                        dry: self.dry,
+                        told,
+                    });
+                }
+                Sent::Missing(objects) => missing.extend(objects),
+                Sent::Late => {}
             }
         }
-        let rrefs: Vec<RRefId> = lacking.iter().map(|lack| lack.rref.clone()).collect();
-        sending.sent.of = rrefs.len() as u64;
-        if !lacking.is_empty() {
-            sending.send(lacking)?;
-        }
-        if let Some(name) = &self.root {
-            sending.put_root(name, roots)?;
-        }
-        Ok(Pushed {
-            there: order.len() - rrefs.len(),
-            rrefs,
-            sent: sending.sent,
-            requests: self.remote.requests() - before,
-            dry: self.dry,
-            told: std::mem::take(&mut sending.index.told),
-        })
+        let text = format!(
+            "the remote {} loses objects as fast as they are pushed",
+            self.remote.url()
+        );
+        Err(Error::new(ErrorKind::Remote, text).with_help(
+            "nothing that was pushed counts yet; see who collects garbage there, and push again",
+        ))
     }
 }
 
@@ -211,6 +242,35 @@ struct Lack {
     known: Option<(RealizationLine, Vec<String>)>,
 }
 
+/// Returns what the remote lacks of a realization; `None` if nothing.
+fn lack(store: &Store, index: &RemoteIndex, rref: &RRefId) -> Result<Option<Lack>> {
+    let lines = index.realizations.get(rref).into_iter().flatten();
+    let Some(fullest) = index.fullest(rref) else {
+        return Ok(Some(Lack {
+            rref: rref.clone(),
+            known: None,
+        }));
+    };
+    let mut names = beside(store, rref)?;
+    let parts = lines.flat_map(|line| &line.bundle.parts);
+    let there: HashSet<&str> = parts.map(|part| part.name.as_str()).collect();
+    if names.iter().all(|name| there.contains(name.as_str())) {
+        return Ok(None);
+    }
+    names = readable(store, rref, names);
+    if names.iter().all(|name| there.contains(name.as_str())) {
+        return Ok(None);
+    }
+    // A log or a signature is looked at with its record, so all that this store has goes into one line.
+    let parts = fullest.bundle.parts.iter();
+    let in_it: HashSet<&str> = parts.map(|part| part.name.as_str()).collect();
+    names.retain(|name| !in_it.contains(name.as_str()));
+    Ok(Some(Lack {
+        rref: rref.clone(),
+        known: Some((fullest.clone(), names)),
+    }))
+}
+
 fn gathered(store: &Store, lack: &Lack) -> Result<Gathered> {
     match &lack.known {
         None => gather(store, &lack.rref),
@@ -218,9 +278,21 @@ fn gathered(store: &Store, lack: &Lack) -> Result<Gathered> {
     }
 }
 
+/// How far a look at the remote brought a push.
+enum Sent {
+    /// All of it counts.
+    Done,
+    /// These objects, on which it rests, were collected. They have to be put again.
+    Missing(BTreeSet<String>),
+    /// It took so long that what was seen at the remote may not be so any more.
+    Late,
+}
+
 /// A push under way.
 struct Sending<'a> {
     push: &'a Push<'a>,
+    /// What is to be there, dependencies first.
+    order: &'a [RRefId],
     index: RemoteIndex,
     sent: Transfer,
     /// The packs that are at the remote already, once they were listed.
@@ -228,40 +300,98 @@ struct Sending<'a> {
     packs_put: usize,
     /// The objects with notes that they are broken, which were put again.
     mended: BTreeSet<String>,
+    /// The objects that were collected since the first look.
+    missing: &'a BTreeSet<String>,
+    /// When the remote was looked at.
+    since: Instant,
+    /// Whether there was a look before.
+    is_again: bool,
+    /// Whether there is no further look.
+    is_last: bool,
 }
 
 impl Sending<'_> {
-    fn lack(&self, rref: &RRefId) -> Result<Option<Lack>> {
-        let lines = self.index.realizations.get(rref).into_iter().flatten();
-        let fullest = lines.clone().max_by_key(|line| line.bundle.parts.len());
-        let Some(fullest) = fullest else {
-            return Ok(Some(Lack {
-                rref: rref.clone(),
-                known: None,
-            }));
+    /// Sends what is lacking, and the root.
+    fn send(
+        &mut self,
+        lacking: Vec<Lack>,
+        watch: &mut Watch<'_>,
+        roots: &[RRefId],
+    ) -> Result<Sent> {
+        let is_nothing = lacking.is_empty();
+        let lines = match is_nothing {
+            true => Vec::new(),
+            false => self.send_objects(lacking)?,
         };
-        let mut names = beside(self.push.store, rref)?;
-        let parts = lines.flat_map(|line| &line.bundle.parts);
-        let there: HashSet<&str> = parts.map(|part| part.name.as_str()).collect();
-        if names.iter().all(|name| there.contains(name.as_str())) {
-            return Ok(None);
+        if self.push.dry {
+            if !is_nothing {
+                self.put_segment(&lines)?;
+            }
+            self.put_root(roots)?;
+            return Ok(Sent::Done);
         }
-        names = readable(self.push.store, rref, names);
-        if names.iter().all(|name| there.contains(name.as_str())) {
-            return Ok(None);
+        if is_nothing && self.push.root.is_none() {
+            // A push that died after its segment has not written the list.
+            if !self.index.is_listed() {
+                self.index.put_list(self.push.remote, &[])?;
+            }
+            return Ok(Sent::Done);
         }
-        // A log or a signature is looked at with its record, so all that this store has goes into one line.
-        let parts = fullest.bundle.parts.iter();
-        let in_it: HashSet<&str> = parts.map(|part| part.name.as_str()).collect();
-        names.retain(|name| !in_it.contains(name.as_str()));
-        Ok(Some(Lack {
-            rref: rref.clone(),
-            known: Some((fullest.clone(), names)),
-        }))
+        let watched = Instant::now();
+        let mut missing = watch.missing(&|note| self.rests(note, &lines))?;
+        if !missing.is_empty() {
+            return Ok(Sent::Missing(missing));
+        }
+        let long = watch.shortest.unwrap_or(USUAL_GRACE) / 2;
+        if self.since.elapsed() > long && !self.is_last {
+            return Ok(Sent::Late);
+        }
+        if !is_nothing {
+            self.put_segment(&lines)?;
+        }
+        self.put_root(roots)?;
+        if watched.elapsed() > SOON {
+            // It was slow, and may have been stopped since it looked.
+            missing = watch.missing(&|note| self.rests(note, &lines))?;
+        }
+        Ok(match missing.is_empty() {
+            true => Sent::Done,
+            false => Sent::Missing(missing),
+        })
     }
 
-    /// Sends blobs, packs, the segment and the list, in this order.
-    fn send(&mut self, mut lacking: Vec<Lack>) -> Result<()> {
+    /// Returns what of a note the push rests on: what its lines point to, and what was there already.
+    fn rests(&self, note: &GoneNote, lines: &[Line]) -> Rests {
+        let is_named = |object: &String| note.objects.contains_key(object);
+        let mut rests = Rests::default();
+        let mut take = |objects: BTreeSet<String>| {
+            rests.objects.extend(objects.into_iter().filter(is_named));
+        };
+        let mut sent: HashSet<&RRefId> = HashSet::new();
+        for line in lines {
+            take(line.objects());
+            if let Line::Realization(line) = line {
+                sent.insert(&line.rref);
+            }
+        }
+        for line in self.index.code.values() {
+            take(line.bundle.objects().collect());
+        }
+        for rref in self.order {
+            if let Some(line) = self.index.fullest(rref).filter(|_| !sent.contains(rref)) {
+                take(line.objects());
+                rests.rrefs.push(rref.to_string());
+            }
+        }
+        let segments = self.index.segments.iter().map(SegmentName::object);
+        rests.objects.extend(segments.filter(is_named));
+        let root = self.push.root.as_ref().map(|name| root_name(name));
+        rests.objects.extend(root.into_iter().filter(is_named));
+        rests
+    }
+
+    /// Sends blobs and packs, and returns the lines of the segment.
+    fn send_objects(&mut self, mut lacking: Vec<Lack>) -> Result<Vec<Line>> {
         if !self.index.is_made && !self.push.dry {
             self.push.remote.make()?;
         }
@@ -312,8 +442,7 @@ impl Sending<'_> {
         }
         let lines = lines.into_iter().map(|(line, _)| Line::Realization(line));
         let code = code.into_iter().map(|(line, _)| Line::Code(line));
-        let lines: Vec<Line> = lines.chain(code).collect();
-        self.put_segment(&lines)
+        Ok(lines.chain(code).collect())
     }
 
     /// Returns the line for what was gathered, whose extents are not known yet.
@@ -443,11 +572,12 @@ impl Sending<'_> {
         for (size, digest, path) in lacking {
             let object = blob_name(&digest);
             let is_broken = self.index.holes.contains(&object);
+            let is_lost = is_broken || self.missing.contains(&object);
             let there = match &listed {
                 Some(listed) => listed.get(&object).copied(),
                 None => remote.size(&object)?,
             };
-            if there == Some(size) && !is_broken {
+            if there == Some(size) && !is_lost {
                 continue;
             }
             if !self.push.dry {
@@ -464,8 +594,10 @@ impl Sending<'_> {
             let object = pack_name(&pack.digest);
             let size = pack.bytes.len() as u64;
             let is_broken = self.index.holes.contains(&object);
-            if self.packs_put >= FEW_PACKS && self.packs_there.is_none() {
-                // A push that died may have put many of them.
+            let is_lost = is_broken || self.missing.contains(&object);
+            let is_again = self.packs_put >= FEW_PACKS || self.is_again;
+            if is_again && self.packs_there.is_none() {
+                // A push that died, or an earlier look of this one, may have put many of them.
                 let listed = self.push.remote.list("pack")?.unwrap_or_default();
                 let listed = listed.into_iter().map(|object| (object.name, object.size));
                 self.packs_there = Some(listed.collect());
@@ -475,7 +607,7 @@ impl Sending<'_> {
                 .packs_there
                 .as_ref()
                 .and_then(|packs| packs.get(&object));
-            if there == Some(&size) && !is_broken {
+            if there == Some(&size) && !is_lost {
                 continue;
             }
             if !self.push.dry {
@@ -497,29 +629,30 @@ impl Sending<'_> {
             keep_own(self.push.store, &name, &bytes);
         }
         self.told(bytes.len() as u64);
-        self.index.segments.insert(name);
+        self.index.segments.insert(name.clone());
         if !self.push.dry {
             // Only now: had the push died, the next one has to put them again.
             for object in std::mem::take(&mut self.mended) {
                 remote.delete(&hole_name(&object))?;
                 self.index.holes.remove(&object);
             }
-            self.index.put_list(remote)?;
+            self.index.put_list(remote, &[name])?;
         }
         self.sent.objects += 1;
         Ok(())
     }
 
-    fn put_root(&mut self, name: &str, rrefs: &[RRefId]) -> Result<()> {
-        let rrefs: BTreeSet<&RRefId> = rrefs.iter().collect();
-        let text: String = rrefs.iter().map(|rref| format!("{rref}\n")).collect();
+    /// Puts the root, if there is to be one.
+    fn put_root(&mut self, rrefs: &[RRefId]) -> Result<()> {
+        let Some(name) = &self.push.root else {
+            return Ok(());
+        };
+        let text = root_text(rrefs);
         if !self.push.dry {
             if !self.index.is_made && self.index.segments.is_empty() {
                 self.push.remote.make()?;
             }
-            self.push
-                .remote
-                .put(&format!("root/{name}"), text.as_bytes())?;
+            self.push.remote.put(&root_name(name), text.as_bytes())?;
         }
         self.told(text.len() as u64);
         Ok(())

@@ -4,7 +4,7 @@ use std::io::{Read as _, Write as _};
 
 use flate2::bufread::MultiGzDecoder;
 use flate2::{Compression, GzBuilder};
-use uuid::Uuid;
+use uuid::{NoContext, Uuid};
 
 use super::line::Line;
 use crate::config::Digest;
@@ -29,6 +29,20 @@ impl SegmentName {
     pub(super) fn new(bytes: &[u8]) -> Self {
         SegmentName {
             id: Uuid::now_v7(),
+            digest: Digest::of(bytes),
+        }
+    }
+
+    /// Returns the name of a new segment that counts as made just after another one.
+    pub(super) fn after(bytes: &[u8], other: Uuid) -> Self {
+        let just_after = other.get_timestamp().map(|time| {
+            let (seconds, nanos) = time.to_unix();
+            let nanos = nanos + 1_000_000;
+            let seconds = seconds + u64::from(nanos / 1_000_000_000);
+            uuid::Timestamp::from_unix(NoContext, seconds, nanos % 1_000_000_000)
+        });
+        SegmentName {
+            id: just_after.map_or_else(Uuid::now_v7, Uuid::new_v7),
             digest: Digest::of(bytes),
         }
     }
@@ -97,4 +111,124 @@ pub(super) fn parse(bytes: &[u8]) -> Result<Vec<Line>, String> {
         found.push(parsed.ok_or_else(|| format!("is not understood in line {number}"))?);
     }
     Ok(found)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::line::Extent;
+    use super::super::pack::{Packer, unpack};
+    use super::*;
+
+    /// A small generator of numbers.
+    struct Numbers(u64);
+
+    impl Numbers {
+        fn below(&mut self, end: usize) -> usize {
+            self.0 ^= self.0 << 13;
+            self.0 ^= self.0 >> 7;
+            self.0 ^= self.0 << 17;
+            (self.0 % end as u64) as usize
+        }
+    }
+
+    const DIGITS: &[u8] = b"0123456789abcdef:+,=/-. %\n";
+
+    /// Changes a few bytes: to others, twice, or away.
+    fn mutant(bytes: &[u8], numbers: &mut Numbers) -> Vec<u8> {
+        let mut bytes = bytes.to_vec();
+        for _ in 0..=numbers.below(4) {
+            if bytes.is_empty() {
+                break;
+            }
+            let at = numbers.below(bytes.len());
+            match numbers.below(6) {
+                0 => drop(bytes.remove(at)),
+                1 => bytes.insert(at, DIGITS[numbers.below(DIGITS.len())]),
+                2 => bytes[at] ^= 1 << numbers.below(8),
+                3 => bytes.truncate(at),
+                4 => {
+                    let end = (at + numbers.below(80)).min(bytes.len());
+                    let again = bytes[at..end].to_vec();
+                    bytes.splice(at..at, again);
+                }
+                _ => bytes[at] = DIGITS[numbers.below(DIGITS.len())],
+            }
+        }
+        bytes
+    }
+
+    fn mutants() -> usize {
+        let count = std::env::var("MUTANTS").ok();
+        count.and_then(|count| count.parse().ok()).unwrap_or(2000)
+    }
+
+    fn gzip(text: &[u8]) -> Vec<u8> {
+        let mut gzip = GzBuilder::new().write(Vec::new(), Compression::new(1));
+        gzip.write_all(text).unwrap();
+        gzip.finish().unwrap()
+    }
+
+    fn sample() -> String {
+        let digest = Digest::of(b"pack");
+        let of = |name: &str| format!("{}-{name}", &digest.to_string()[..32]);
+        let (a, b) = (of("a"), of("b"));
+        let hash = &digest.to_string()[..32];
+        let build = "019b0000-0000-7000-8000-000000000001/build/2026-01-01T00%3A00%3A00Z/c0de/-";
+        let at = format!("at={digest}:0+700:12+90");
+        let parts = "parts=record:40,config.json:20,out:30,build-019b0000-0000-7000-8000-000000000001.log:9:";
+        let parts = format!("{parts}{digest}");
+        format!(
+            "{HEAD}\ncode:c0de items={hash} parts=list:58,{hash}:32 {at}\n\
+             dref:{a} rref:{hash}-{a} ok 30 deps= builds={build} {parts} {at} blobs=\n\
+             dref:{b} rref:{hash}-{b} ok 5000 deps=rref:{hash}-{a} builds={build} {parts} {at} blobs={digest}:4000\n"
+        )
+    }
+
+    /// What is read is what would be written: a line has one spelling.
+    #[test]
+    fn mutants_of_segments_are_refused_or_mean_what_they_say() {
+        let text = sample();
+        assert_eq!(parse(&gzip(text.as_bytes())).unwrap().len(), 3);
+        let packed = gzip(text.as_bytes());
+        let (mut numbers, mut accepted) = (Numbers(88172645463325252), 0);
+        for at in 0..mutants() {
+            // Every tenth is a mutant of the compressed bytes.
+            let bytes = match at % 10 {
+                0 => mutant(&packed, &mut numbers),
+                _ => gzip(&mutant(text.as_bytes(), &mut numbers)),
+            };
+            if let Ok(lines) = parse(&bytes) {
+                accepted += 1;
+                let again = parse(&to_bytes(&lines).unwrap()).unwrap();
+                assert!(again == lines, "{at}");
+            }
+        }
+        println!("{accepted} of {} were understood", mutants());
+    }
+
+    /// What comes out of a pack is never longer than the index says.
+    #[test]
+    fn mutants_of_packs_are_refused_or_hold_as_much_as_is_said() {
+        let mut packer = Packer::default();
+        packer
+            .add(&b"some text, and some more ".repeat(40))
+            .unwrap();
+        let (packs, places) = packer.finish().unwrap();
+        let (pack, extent) = (&packs[0].bytes, places[0][0]);
+        let (mut numbers, mut accepted) = (Numbers(362436069), 0);
+        for _ in 0..mutants() {
+            let bytes = mutant(pack, &mut numbers);
+            let length = numbers.below(2000) as u64 + 1;
+            let other = Extent {
+                offset: numbers.below(1200) as u64,
+                length,
+                ..extent
+            };
+            if let Ok(found) = unpack(&other, &bytes) {
+                accepted += 1;
+                assert_eq!(found.len() as u64, length);
+            }
+        }
+        println!("{accepted} of {} were whole", mutants());
+    }
 }

@@ -15,6 +15,9 @@ use super::stage::examine;
 use crate::config::{Digest, RRefId};
 use crate::{ErrorKind, Result};
 
+/// The number of times that everything is read, if a collection replaces segments meanwhile.
+const LOOKS: usize = 3;
+
 /// What is wrong at a remote.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 #[non_exhaustive]
@@ -67,6 +70,10 @@ impl Remote {
     /// # Errors
     /// Fails if there is no remote, or if it cannot be reached.
     pub fn verify(&self, sample: f64) -> Result<Verified> {
+        self.verify_at_most(sample, LOOKS)
+    }
+
+    fn verify_at_most(&self, sample: f64, looks: usize) -> Result<Verified> {
         let before = self.requests();
         let mut index = RemoteIndex::read_made(self, None)?;
         let mut walk = Walk {
@@ -96,6 +103,13 @@ impl Remote {
         });
         walk.objects(&lines)?;
         let holes = walk.holes;
+        // A collection may have deleted what is missing, with the segments that name it.
+        if !holes.is_empty() && looks > 1 {
+            let listed = RemoteIndex::read(self, None)?.segments;
+            if !index.segments.is_subset(&listed) {
+                return self.verify_at_most(sample, looks - 1);
+            }
+        }
         let mut found = walk.found;
         lines.retain(|(segment, line)| {
             !holes.contains_key(segment) && !is_broken(line, &|object| holes.contains_key(object))
@@ -163,7 +177,7 @@ fn note(
         changed = true;
     }
     match changed {
-        true => index.put_list(remote),
+        true => index.put_list(remote, &[]),
         false => Ok(()),
     }
 }
