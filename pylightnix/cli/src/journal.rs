@@ -124,7 +124,7 @@ impl State {
                 }
                 return;
             }
-            Event::Building { .. } | Event::Carried { .. } => self.begin(),
+            Event::Building { .. } | Event::Carried { .. } | Event::Fetched { .. } => self.begin(),
             Event::Left { drefs, .. } => {
                 self.begin();
                 let drefs: Vec<_> = drefs.iter().map(ToString::to_string).collect();

@@ -30,6 +30,7 @@ mod params;
 mod picture;
 pub mod progress;
 mod queue;
+mod remotes;
 mod session;
 mod ssh;
 mod stages;

@@ -13,7 +13,7 @@ use super::code::Code;
 use super::counting::CountingRecipe;
 use super::derivation::Derivation;
 use super::limits::Limits;
-use super::matcher::{AnyMatcher, Choice, StageMatcher};
+use super::matcher::{AnyMatcher, Choice, ReadArtifacts, StageMatcher};
 use super::place::Place;
 use super::reading::Reading;
 use super::sealing::Sealing;
@@ -316,6 +316,8 @@ pub(crate) trait AnyNode: Any + Send + Sync {
     fn note(&self) -> Option<&str>;
     /// Returns the realizations that the matcher requires.
     fn needs(&self) -> &[RRefId];
+    /// Returns which artifacts of the candidates the matcher reads.
+    fn read_artifacts(&self) -> ReadArtifacts;
     /// Returns whether the matcher always takes a single candidate.
     fn takes_the_only(&self) -> bool;
     /// Implements [`AnyDRef::select`].
@@ -470,6 +472,17 @@ impl<C: Config> AnyNode for Node<C> {
             NodeMatcher::Own { matcher, .. } => matcher.get().map_or(&[], StageMatcher::needs),
             NodeMatcher::Given(matcher) => matcher.needs(),
             NodeMatcher::Detached => &[],
+        }
+    }
+
+    fn read_artifacts(&self) -> ReadArtifacts {
+        match &self.recipe.matcher {
+            NodeMatcher::Own { matcher, .. } => match matcher.get() {
+                Some(matcher) => matcher.read_artifacts(),
+                None => ReadArtifacts::All,
+            },
+            NodeMatcher::Given(matcher) => matcher.read_artifacts(),
+            NodeMatcher::Detached => ReadArtifacts::Nothing,
         }
     }
 

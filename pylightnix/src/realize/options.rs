@@ -8,6 +8,7 @@ use std::time::Duration;
 
 use super::decide::trusted::Trusting;
 use super::failure::retry::RetryPolicy;
+use super::lookup::remotes::Remotes;
 use super::orders::dispatch::{Dispatcher, RunFolderOf};
 use super::orders::order::{OrderHere, Origin};
 use super::orders::runs_on::{Host, RunsOn};
@@ -24,6 +25,7 @@ use super::stop::cancel::Cancel;
 use crate::config::{DRefId, RRefId};
 use crate::keys::Trust;
 use crate::plan::{AnyDRef, AnyNode, Args, Counts, Limits, PlanGraph, RunArg, Sealing};
+use crate::store::remote::Remote;
 use crate::store::{Store, cores};
 use crate::{Error, ErrorKind, Result};
 
@@ -96,6 +98,8 @@ pub struct Realize<'a> {
     pub(in crate::realize) limits_memory: bool,
     /// What observers were told to keep limits of memory.
     pub(in crate::realize) told_guards: Mutex<BTreeSet<MemoryGuard>>,
+    /// The remotes that are asked before a stage is built.
+    remotes: Option<Box<Remotes>>,
 }
 
 impl fmt::Debug for Realize<'_> {
@@ -143,6 +147,7 @@ impl<'a> Realize<'a> {
             sandboxes: Processes::new(),
             limits_memory: true,
             told_guards: Mutex::default(),
+            remotes: None,
         }
     }
 
@@ -607,6 +612,55 @@ impl<'a> Realize<'a> {
     /// Returns which signatures results need, if any.
     pub(in crate::realize) fn trusting(&self) -> Option<&Trusting> {
         self.trusting.as_deref()
+    }
+
+    /// Takes results from a remote: before a stage is built, the remote is asked for results of the same derivation, made from the same
+    /// results of its dependencies, by the code of today. Further calls add remotes, which are asked in their order.
+    ///
+    /// A run that has nothing to build asks nothing. The matcher chooses among what is here and what remotes have, and only what it
+    /// takes is published here, verified as by [`Pull`](crate::store::remote::Pull). Failures are not taken. What the run asks of
+    /// [signatures](Self::trust) holds for these results, too. A remote that cannot be read, or that is silent for 10 seconds, counts as
+    /// one that has nothing; after three such failures it is not asked again in this run. Stages that run
+    /// [elsewhere](Self::on) never ask: this process does.
+    ///
+    /// Closures of matchers read artifacts: those of all candidates are fetched before, up to 64 MiB together, or what the matcher
+    /// [names](crate::plan::matcher::Matcher::reads).
+    ///
+    /// ```
+    /// # use pylightnix::prelude::*;
+    /// use pylightnix::store::remote::{Push, Remote};
+    /// # #[derive(Config)] pub struct Sum { #[selfref("sum.json")] pub out: SelfRef<Json<u64>>, pub upto: u64 }
+    /// # #[stage] fn sum(b: &Build<Sum>) -> Result<SumOutputs> {
+    /// #     Ok(SumOutputs { out: b.out.save(&(0..=b.upto).sum())? })
+    /// # }
+    ///
+    /// # fn main() -> Result<()> {
+    /// # let folder = tempfile::tempdir()?;
+    /// # let shared = folder.path().join("shared").to_string_lossy().into_owned();
+    /// # let (ada, ben) = (Store::open(folder.path().join("ada"))?, Store::open(folder.path().join("ben"))?);
+    /// let plan = instantiate(Sum::new(100))?;
+    /// let made = ada.realize(&plan)?;
+    /// Push::new(&ada, &Remote::open(&shared)?).run([&made])?;
+    ///
+    /// let run = Realize::new(&ben).remote(&Remote::open(&shared)?);
+    /// let (taken, report) = run.run_reporting(&plan)?;
+    /// assert_eq!((taken.id(), report.built, report.fetched), (made.id(), 0, 1));
+    /// # Ok(()) }
+    /// ```
+    pub fn remote(mut self, remote: &Remote) -> Self {
+        self.remotes.get_or_insert_default().add(remote);
+        self
+    }
+
+    /// Asks the [remotes](Self::remote) also for stages with results in the store: for `latest()`, which takes a newer one from there.
+    pub fn remote_always(mut self) -> Self {
+        self.remotes.get_or_insert_default().always = true;
+        self
+    }
+
+    /// Returns the remotes that are asked, if there are any.
+    pub(in crate::realize) fn remotes(&self) -> Option<&Remotes> {
+        self.remotes.as_deref().filter(|remotes| remotes.are_some())
     }
 
     /// Adds an observer of the run's events.

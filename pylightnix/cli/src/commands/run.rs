@@ -13,6 +13,7 @@ use crate::experiment::Experiment;
 use crate::forced::Forced;
 use crate::interrupt::{CancelWatch, Leaving};
 use crate::journal::Journal;
+use crate::remotes::RemoteArgs;
 use crate::session::{Session, style};
 use crate::stages::{Stages, experiment_of, looking};
 use crate::trust::{TrustArgs, trusting};
@@ -103,6 +104,8 @@ pub(crate) struct Options {
     only_sealed: bool,
     #[command(flatten)]
     trust: TrustArgs,
+    #[command(flatten)]
+    remotes: Box<RemoteArgs>,
     /// How many threads all stages together may use
     #[arg(long, value_name = "COUNT")]
     threads: Option<usize>,
@@ -548,6 +551,7 @@ impl Options {
         if self.no_cut_off {
             run = run.no_cut_off();
         }
+        run = self.remotes.set(run, session.store_or_new()?)?;
         match &self.on {
             On::Threads => {}
             On::Processes => run = run.on(Processes::new()),

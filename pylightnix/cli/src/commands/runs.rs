@@ -55,6 +55,7 @@ struct Row {
     standing: &'static str,
     built: usize,
     carried: usize,
+    fetched: usize,
     failed: usize,
     /// When the last event was written.
     last: Option<String>,
@@ -179,6 +180,8 @@ pub(super) fn line(event: &Value) -> Option<String> {
     Some(match event["event"].as_str()? {
         "building" => format!("build    {}: {}", stage(), first("why")),
         "carried" => format!("carry    {}: {}", stage(), first("why")),
+        "fetched" => format!("fetch    {}: from {}", stage(), first("remote")),
+        "remote_failed" => format!("remote   {}: {}", first("remote"), first("error")),
         "retrying" => format!("retry    {}: {}", stage(), first("error")),
         "published" => format!("built    {} in {}", stage(), seconds()),
         "failure_recorded" => format!(
@@ -224,6 +227,7 @@ impl Row {
             },
             built: number("chosen"),
             carried: number("carried"),
+            fetched: number("fetched"),
             failed: number("failed"),
             last: last.map(str::to_owned),
             folder: run.path().to_owned(),
@@ -246,6 +250,9 @@ impl Row {
         let mut words = vec![format!("{} built", count(self.built, "stage", "stages"))];
         if self.carried > 0 {
             words.push(format!("{} carried", self.carried));
+        }
+        if self.fetched > 0 {
+            words.push(format!("{} fetched", self.fetched));
         }
         if self.failed > 0 {
             words.push(format!("{} failed", self.failed));

@@ -164,6 +164,36 @@ pub(crate) fn object_of(
             let fields = json!({ "rrefs": rrefs, "why": why.reason() });
             ("carried", Some((*dref, None)), fields)
         }
+        Event::Fetched {
+            dref,
+            rrefs,
+            remote,
+            bytes,
+            ..
+        } => {
+            let rrefs: Vec<_> = rrefs.iter().map(|rref| rref.to_string()).collect();
+            let fields = json!({ "rrefs": rrefs, "remote": remote, "bytes": bytes });
+            ("fetched", Some((*dref, None)), fields)
+        }
+        Event::RemoteFailed {
+            remote,
+            error,
+            is_out,
+            ..
+        } => {
+            let fields = json!({ "remote": remote, "error": report(error), "is_out": is_out });
+            ("remote_failed", None, fields)
+        }
+        Event::OtherCode {
+            dref,
+            remote,
+            results,
+            why,
+            ..
+        } => {
+            let fields = json!({ "remote": remote, "results": results, "why": why });
+            ("other_code", Some((*dref, None)), fields)
+        }
         Event::Chosen {
             dref,
             rrefs,

@@ -86,6 +86,7 @@ impl Json {
             "stages": status.stages,
             "reused": state.reused.load(Relaxed),
             "carried": state.carried.load(Relaxed),
+            "fetched": state.fetched.load(Relaxed),
             "built": status.built,
             "failed": status.failed,
             "cancelled": status.cancelled,

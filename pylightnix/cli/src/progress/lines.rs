@@ -7,6 +7,7 @@ use std::time::{Duration, Instant};
 
 use super::clean::visible;
 use super::failures::cause;
+use super::remote_text::{fetched, other_code, remote_failed};
 use super::state::{State, tasks_in_words};
 use pylightnix::config::DRefId;
 use pylightnix::internal::ahead;
@@ -59,6 +60,26 @@ impl Lines {
             Event::Carried { dref, why, .. } => {
                 format!("carry   {}: {}", stage(dref), why.reason())
             }
+            Event::Fetched {
+                dref,
+                rrefs,
+                remote,
+                bytes,
+                ..
+            } => fetched(&stage(dref), rrefs.len(), remote, *bytes),
+            Event::RemoteFailed {
+                remote,
+                error,
+                is_out,
+                ..
+            } => remote_failed(remote, error, *is_out),
+            Event::OtherCode {
+                dref,
+                remote,
+                results,
+                why,
+                ..
+            } => other_code(&stage(dref), remote, *results, why),
             Event::Queued { dref, .. } => {
                 format!("queue   {}: waits for resources", stage(dref))
             }

@@ -9,6 +9,7 @@ use std::time::{Duration, Instant};
 use super::capture::{Capture, Streams, copy_of_stderr};
 use super::clean::visible;
 use super::failures::cause;
+use super::remote_text::{other_code, remote_failed};
 use super::row::{Row, Shape};
 use super::screen::Screen;
 use super::state::{Running, State, Status, called};
@@ -103,6 +104,19 @@ impl Live {
                 format!("failed  {}: {error}", self.state.called(dref, 0))
             }
             Event::Overdue { error, .. } | Event::LookedLate { error, .. } => error.to_string(),
+            Event::RemoteFailed {
+                remote,
+                error,
+                is_out,
+                ..
+            } => remote_failed(remote, error, *is_out),
+            Event::OtherCode {
+                dref,
+                remote,
+                results,
+                why,
+                ..
+            } => other_code(&self.state.called(dref, 0), remote, *results, why),
             Event::AheadOfClock { rref, ended, .. } => format!("note    {}", ahead(rref, *ended)),
             Event::Retrying {
                 dref,
@@ -186,7 +200,11 @@ impl Frame {
         let width = size.width.saturating_sub(1);
         let status = state.status();
         let now = Instant::now();
-        let reused = (state.reused.load(Relaxed), state.carried.load(Relaxed));
+        let reused = NotBuilt {
+            reused: state.reused.load(Relaxed),
+            carried: state.carried.load(Relaxed),
+            fetched: state.fetched.load(Relaxed),
+        };
         let whole = whole(&status, reused, now);
         let mut rows = vec![self.whole.text(String::new(), whole, None, width)];
 
@@ -262,8 +280,20 @@ impl Frame {
     }
 }
 
-/// Returns the summary line of the whole run, given the numbers of stages that were reused and carried.
-fn whole(status: &Status, (reused, carried): (usize, usize), now: Instant) -> String {
+/// The numbers of stages that were not built.
+struct NotBuilt {
+    reused: usize,
+    carried: usize,
+    fetched: usize,
+}
+
+/// Returns the summary line of the whole run.
+fn whole(status: &Status, not_built: NotBuilt, now: Instant) -> String {
+    let NotBuilt {
+        reused,
+        carried,
+        fetched,
+    } = not_built;
     let Status {
         stages,
         built,
@@ -271,13 +301,16 @@ fn whole(status: &Status, (reused, carried): (usize, usize), now: Instant) -> St
         cancelled,
         ..
     } = status;
-    let to_build = stages.saturating_sub(reused + carried + built + failed + cancelled);
+    let to_build = stages.saturating_sub(reused + carried + fetched + built + failed + cancelled);
     let mut counts = vec![format!("{built} built"), format!("{to_build} to build")];
     if reused > 0 {
         counts.push(format!("{reused} reused"));
     }
     if carried > 0 {
         counts.push(format!("{carried} carried"));
+    }
+    if fetched > 0 {
+        counts.push(format!("{fetched} fetched"));
     }
     if *failed > 0 {
         counts.push(format!("{failed} failed"));

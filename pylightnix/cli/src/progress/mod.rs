@@ -81,6 +81,7 @@ mod failures;
 mod json;
 mod lines;
 mod live;
+mod remote_text;
 mod row;
 mod screen;
 mod state;
@@ -218,12 +219,14 @@ impl Inner {
         if let Event::Chosen {
             built: false,
             carried,
+            fetched,
             ..
         } = event
         {
-            let counter = match carried {
-                true => &self.state.carried,
-                false => &self.state.reused,
+            let counter = match (carried, fetched) {
+                (true, _) => &self.state.carried,
+                (_, true) => &self.state.fetched,
+                _ => &self.state.reused,
             };
             counter.fetch_add(1, Relaxed);
             if self.shown.get().is_none() {

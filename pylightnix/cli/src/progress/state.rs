@@ -20,6 +20,7 @@ pub(super) struct State {
     pub(super) reused: AtomicUsize,
     /// The number of stages whose results were carried.
     pub(super) carried: AtomicUsize,
+    pub(super) fetched: AtomicUsize,
     status: Mutex<Status>,
 }
 
@@ -138,6 +139,7 @@ impl State {
             store: store.clone(),
             reused: AtomicUsize::new(0),
             carried: AtomicUsize::new(0),
+            fetched: AtomicUsize::new(0),
             status: Mutex::new(Status {
                 begun: Instant::now(),
                 stages: 0,

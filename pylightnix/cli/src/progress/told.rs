@@ -130,6 +130,10 @@ impl ToldProgress {
                 self.state.carried.fetch_add(1, Relaxed);
                 status.is_decided(&dref);
             }
+            "fetched" => {
+                self.state.fetched.fetch_add(1, Relaxed);
+                status.is_decided(&dref);
+            }
             "failed" => {
                 status.failed += 1;
                 status.is_decided(&dref);

@@ -5,7 +5,7 @@ use std::fmt;
 
 use super::function::Function;
 use super::one::absent;
-use super::{Choice, Matcher, OfTheLibrary};
+use super::{Choice, Matcher, OfTheLibrary, ReadArtifacts};
 use crate::config::RRefId;
 use crate::lens::{Config, Many, RRef};
 use crate::store::Clock;
@@ -54,6 +54,10 @@ impl<C: Config> Matcher<C> for All {
         Ok(candidates.to_vec().into())
     }
 
+    fn read_artifacts(&self) -> ReadArtifacts {
+        ReadArtifacts::Nothing
+    }
+
     fn describe(&self) -> String {
         "all()".to_owned()
     }
@@ -86,6 +90,10 @@ impl<C: Config> Matcher<C> for SomeN {
         ))
     }
 
+    fn read_artifacts(&self) -> ReadArtifacts {
+        ReadArtifacts::Nothing
+    }
+
     fn describe(&self) -> String {
         format!("some({})", self.0)
     }
@@ -116,6 +124,10 @@ impl<C: Config> Matcher<C> for LatestN {
         newest.sort_by(newest_first());
         newest.truncate(self.0);
         Ok(all_of(self.0, newest))
+    }
+
+    fn read_artifacts(&self) -> ReadArtifacts {
+        ReadArtifacts::Nothing
     }
 
     fn describe(&self) -> String {
@@ -160,6 +172,10 @@ impl<C: Config> Matcher<C> for ExactMany {
 
     fn needs(&self) -> &[RRefId] {
         &self.0
+    }
+
+    fn read_artifacts(&self) -> ReadArtifacts {
+        ReadArtifacts::Nothing
     }
 
     fn describe(&self) -> String {

@@ -13,6 +13,7 @@ mod function;
 mod key;
 mod many;
 mod one;
+mod reading;
 
 use std::any::Any;
 use std::fmt;
@@ -29,6 +30,7 @@ pub use many::{
     All, ExactMany, LatestN, PickMany, SomeN, all, exact_many, latest_n, pick_many, some,
 };
 pub use one::{Exact, Latest, Only, Pick, exact, latest, only, pick};
+pub use reading::{ReadArtifacts, ReadingOnly};
 
 /// Chooses among the realizations of a derivation of `C`, or asks for new ones.
 ///
@@ -86,6 +88,12 @@ pub trait Matcher<C: Config>: Send + Sync + 'static {
         &[]
     }
 
+    /// Returns which artifacts of the candidates the matcher reads. A run that takes results from a remote fetches those of all candidates
+    /// before it calls the matcher.
+    fn read_artifacts(&self) -> ReadArtifacts {
+        ReadArtifacts::All
+    }
+
     /// Returns whether both matchers always make the same choice, so that a plan may contain both for one derivation.
     fn same_as(&self, other: &Self) -> bool
     where
@@ -108,6 +116,40 @@ pub trait Matcher<C: Config>: Send + Sync + 'static {
     {
         Filter::new(self, predicate)
     }
+
+    /// Returns the same matcher, with the promise that of artifacts it reads nothing but the one at `path`, or in the folder at `path`; of
+    /// several calls, each names one.
+    ///
+    /// Only these are fetched of candidates at a remote ([`Realize::remote`](crate::realize::Realize::remote)), however large the
+    /// others are. `only()`, `latest()` and the like read none.
+    ///
+    /// ```
+    /// # use pylightnix::prelude::*;
+    /// #[derive(Config)]
+    /// pub struct Train {
+    ///     #[selfref("loss.json")]
+    ///     pub loss: SelfRef<Json<f64>>,
+    ///     #[selfref("weights.bin")]
+    ///     pub weights: SelfRef<Text>,
+    /// }
+    ///
+    /// #[stage(matcher = lowest(|run: &RRef<Train>| Ok(run.loss.load()?)).reads("loss.json"), nouts = 2)]
+    /// fn train(b: &Build<Train>) -> Result<TrainOutputs> {
+    ///     let weights = b.weights.save(&b.seed().to_string())?;
+    ///     Ok(TrainOutputs { loss: b.loss.save(&1.0)?, weights })
+    /// }
+    /// # fn main() -> Result<()> {
+    /// # let folder = tempfile::tempdir()?;
+    /// # let store = Store::open(folder.path().join("store"))?;
+    /// assert_eq!(store.realize(&instantiate(Train::new())?)?.loss.load()?, 1.0);
+    /// # Ok(()) }
+    /// ```
+    fn reads(self, path: impl Into<String>) -> ReadingOnly<Self>
+    where
+        Self: Sized,
+    {
+        ReadingOnly::new(self, path.into())
+    }
 }
 
 pub(crate) use of_the_library::OfTheLibrary;
@@ -124,6 +166,7 @@ pub(crate) trait AnyMatcher<C: Config>: Any + Send + Sync {
     fn takes_the_only(&self) -> bool;
     fn select(&self, candidates: &[RRef<C>]) -> Result<Choice<C>, BoxError>;
     fn needs(&self) -> &[RRefId];
+    fn read_artifacts(&self) -> ReadArtifacts;
     fn describe(&self) -> String;
     fn same_as(&self, other: &dyn AnyMatcher<C>) -> bool;
 }
@@ -149,6 +192,10 @@ impl<C: Config> StageMatcher<C> {
     pub(crate) fn needs(&self) -> &[RRefId] {
         self.0.needs()
     }
+
+    pub(crate) fn read_artifacts(&self) -> ReadArtifacts {
+        self.0.read_artifacts()
+    }
 }
 
 impl<C: Config> fmt::Debug for StageMatcher<C> {
@@ -171,6 +218,10 @@ impl<C: Config, M: Matcher<C>> AnyMatcher<C> for GivenMatcher<M> {
 
     fn needs(&self) -> &[RRefId] {
         self.0.needs()
+    }
+
+    fn read_artifacts(&self) -> ReadArtifacts {
+        self.0.read_artifacts()
     }
 
     fn describe(&self) -> String {

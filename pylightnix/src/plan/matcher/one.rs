@@ -4,7 +4,7 @@ use std::fmt;
 
 use super::function::Function;
 use super::many::newest_first;
-use super::{Choice, Matcher, OfTheLibrary};
+use super::{Choice, Matcher, OfTheLibrary, ReadArtifacts};
 use crate::config::RRefId;
 use crate::lens::{Config, One, RRef};
 use crate::{BoxError, Result};
@@ -42,6 +42,10 @@ impl<C: Config> Matcher<C> for Only {
         }
     }
 
+    fn read_artifacts(&self) -> ReadArtifacts {
+        ReadArtifacts::Nothing
+    }
+
     fn describe(&self) -> String {
         "only()".to_owned()
     }
@@ -75,6 +79,10 @@ impl<C: Config> Matcher<C> for Latest {
         Ok(newest.cloned().into())
     }
 
+    fn read_artifacts(&self) -> ReadArtifacts {
+        ReadArtifacts::Nothing
+    }
+
     fn describe(&self) -> String {
         "latest()".to_owned()
     }
@@ -105,6 +113,10 @@ impl<C: Config> Matcher<C> for Exact {
 
     fn needs(&self) -> &[RRefId] {
         std::slice::from_ref(&self.0)
+    }
+
+    fn read_artifacts(&self) -> ReadArtifacts {
+        ReadArtifacts::Nothing
     }
 
     fn describe(&self) -> String {

@@ -1,5 +1,7 @@
 //! The decision on a stage whose dependencies are chosen: take existing results, build new ones, or fail.
 
+use std::sync::Arc;
+
 use crate::Result;
 use crate::config::RRefId;
 use crate::lens::Chosen;
@@ -61,7 +63,7 @@ pub(in crate::realize) struct DecisionInput<'a> {
 pub(in crate::realize) enum CandidateSource<'a> {
     /// A snapshot that was taken after the lease of this process named the derivation.
     Snapshot(&'a Snapshot),
-    /// A snapshot, and the realizations published since.
+    /// A snapshot, and the realizations published since, or offered by remotes.
     SnapshotAndNew(&'a Snapshot, &'a [Realization]),
     /// The index, which reads the folder if it changed.
     Index,
@@ -260,6 +262,13 @@ impl DecisionInput<'_> {
         Ok(stale)
     }
 
+    /// Whether a realization is one of those that the matcher chooses among.
+    pub(in crate::realize) fn counts(&self, realization: &Realization) -> bool {
+        let node = self.dref.node();
+        let is_current = |code: &Arc<Code>| self.staleness(realization, code).is_none();
+        realization.outcome == Outcome::Ok && node.code().is_some_and(is_current)
+    }
+
     fn staleness(&self, realization: &Realization, code: &Code) -> Option<Stale> {
         if self.by_hand.contains(&realization.id) {
             return None;
@@ -294,7 +303,9 @@ impl DecisionInput<'_> {
         let mut all = self.store.candidates_in(snapshot, dref, context);
         if let Some(new) = new {
             all.extend_from_slice(new);
-            all.sort_unstable_by(|a, b| a.id.cmp(&b.id));
+            // Of those that another process published meanwhile, the one that is here counts.
+            all.sort_by(|a, b| a.id.cmp(&b.id));
+            all.dedup_by(|a, b| a.id == b.id);
         }
         let begun = match snapshot.is_marked() {
             true => snapshot.begun(context),

@@ -81,7 +81,7 @@ impl Trusting {
         let remembered = vouchers.remembered(id.hash(), counting(), &self.keys);
         match self.trust.is_enough(&remembered) {
             true => remembered,
-            false => vouchers.verified(id, counting(), &self.keys),
+            false => vouchers.verified(realization, counting(), &self.keys),
         }
     }
 

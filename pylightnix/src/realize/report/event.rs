@@ -231,6 +231,41 @@ pub enum Event<'a> {
         /// The dependencies that have other realizations than before.
         why: &'a CarriedWhy,
     },
+    /// Results of a stage were taken from a remote: they are in the store now, and the matcher chose them, or the stage needed them for
+    /// its number of runs.
+    #[non_exhaustive]
+    Fetched {
+        /// The derivation.
+        dref: &'a DRefId,
+        /// The realizations.
+        rrefs: &'a [&'a RRefId],
+        /// The name of the remote, or its address.
+        remote: &'a str,
+        /// The bytes that came.
+        bytes: u64,
+    },
+    /// A remote could not be asked, or what it has of a stage is broken: it counts as one that has nothing.
+    #[non_exhaustive]
+    RemoteFailed {
+        /// The name of the remote, or its address.
+        remote: &'a str,
+        /// Why.
+        error: &'a Error,
+        /// Whether it is not asked again in this run.
+        is_out: bool,
+    },
+    /// A stage has to run, and a remote has results of it from the same context by other code. Sent once for each stage function.
+    #[non_exhaustive]
+    OtherCode {
+        /// The derivation.
+        dref: &'a DRefId,
+        /// The name of the remote, or its address.
+        remote: &'a str,
+        /// The number of those results.
+        results: usize,
+        /// What differs, in words for people: `` stage `train` (src/main.rs:7) changed, theirs of 2026-11-28 ``.
+        why: &'a str,
+    },
     /// The matcher of a stage chose realizations.
     #[non_exhaustive]
     Chosen {
@@ -242,6 +277,8 @@ pub enum Event<'a> {
         built: bool,
         /// Whether this run carried the results from another context.
         carried: bool,
+        /// Whether this run took results from a remote.
+        fetched: bool,
     },
     /// The run was cancelled: no further run begins, and the running stages are told to stop.
     #[non_exhaustive]

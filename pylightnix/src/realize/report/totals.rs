@@ -13,6 +13,8 @@ pub struct Report {
     pub reused: usize,
     /// The number of stages whose results were carried from another context without running, as all that they read is the same.
     pub carried: usize,
+    /// The number of stages whose results were taken from a remote.
+    pub fetched: usize,
     /// The number of stages that were built.
     pub built: usize,
     /// The number of runs of stage functions, including failed ones.
@@ -29,6 +31,7 @@ impl Report {
         self.stages += later.stages;
         self.reused += later.reused;
         self.carried += later.carried;
+        self.fetched += later.fetched;
         self.built += later.built;
         self.runs += later.runs;
         self.failures += later.failures;
@@ -42,38 +45,39 @@ impl fmt::Display for Report {
             stages,
             reused,
             carried,
+            fetched,
             built,
             runs,
             failures,
             repeated,
         } = self;
         let plural = |n: &usize| if *n == 1 { "" } else { "s" };
-        if *built == 0 && *carried == 0 {
-            write!(
+        let mut others = String::new();
+        for (count, what) in [(carried, "carried"), (fetched, "fetched")] {
+            if *count > 0 {
+                others += &format!("{count} {what}, ");
+            }
+        }
+        match (*built, &*others) {
+            (0, "") => write!(
                 f,
                 "nothing to build: all {stages} stage{} reused",
                 plural(stages)
-            )?;
-        } else if *built == 0 {
-            write!(
+            )?,
+            (0, _) => {
+                let (first, rest) = others.split_once(' ').unwrap_or_default();
+                write!(
+                    f,
+                    "nothing to build: {first} of {stages} stage{} {rest}{reused} reused",
+                    plural(stages)
+                )?;
+            }
+            _ => write!(
                 f,
-                "nothing to build: {carried} of {stages} stage{} carried, {reused} reused",
-                plural(stages)
-            )?;
-        } else if *carried > 0 {
-            write!(
-                f,
-                "{built} of {stages} stage{} built in {runs} run{}, {carried} carried, {reused} reused",
+                "{built} of {stages} stage{} built in {runs} run{}, {others}{reused} reused",
                 plural(stages),
                 plural(runs)
-            )?;
-        } else {
-            write!(
-                f,
-                "{built} of {stages} stage{} built in {runs} run{}, {reused} reused",
-                plural(stages),
-                plural(runs)
-            )?;
+            )?,
         }
         match failures {
             0 => {}

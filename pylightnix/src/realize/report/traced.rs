@@ -88,6 +88,23 @@ pub(in crate::realize) fn say(event: &Event<'_>) {
         }
         Event::Failed { dref, error } => error!(target: RUN, %dref, %error, "a stage failed"),
         Event::Carried { dref, why, .. } => info!(target: RUN, %dref, %why, "a result is carried"),
+        Event::Fetched {
+            dref,
+            remote,
+            bytes,
+            ..
+        } => info!(target: RUN, %dref, remote, bytes, "a result is taken from a remote"),
+        Event::RemoteFailed {
+            remote,
+            error,
+            is_out,
+        } => warn!(target: RUN, remote, %error, is_out, "a remote failed"),
+        Event::OtherCode {
+            dref,
+            remote,
+            results,
+            why,
+        } => info!(target: RUN, %dref, remote, results, why, "a remote has results by other code"),
         // The handle itself emits it.
         Event::LookedLate { .. } => {}
         // Not emitted, because there are too many of them.

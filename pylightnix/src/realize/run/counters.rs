@@ -9,6 +9,7 @@ use crate::realize::report::totals::Report;
 pub(in crate::realize) struct Counters {
     pub(in crate::realize) reused: AtomicUsize,
     pub(in crate::realize) carried: AtomicUsize,
+    pub(in crate::realize) fetched: AtomicUsize,
     pub(in crate::realize) built: AtomicUsize,
     pub(in crate::realize) runs: AtomicUsize,
     pub(in crate::realize) failures: AtomicUsize,
@@ -21,6 +22,7 @@ impl Counters {
             stages,
             reused: self.reused.load(Relaxed),
             carried: self.carried.load(Relaxed),
+            fetched: self.fetched.load(Relaxed),
             built: self.built.load(Relaxed),
             runs: self.runs.load(Relaxed),
             failures: self.failures.load(Relaxed),

@@ -16,3 +16,4 @@ pub(super) mod runs;
 pub(super) mod scheduler;
 pub(super) mod state;
 pub(super) mod stub;
+mod substitute;

@@ -15,6 +15,7 @@ use super::progress::progress_thread;
 use super::scheduler::{Scheduler, StepOutcome, Turn};
 use super::state::{ChosenBy, RunState};
 use super::stub::run_alone;
+use super::substitute::substitute;
 use crate::plan::{AnyDRef, Listed, PlanGraph};
 use crate::realize::decide::arguments;
 use crate::realize::decide::clock_watch::ClockWatch;
@@ -92,21 +93,30 @@ fn foresee_failures(
         true => worker::check().and_then(|()| sandbox::check()).err(),
         false => None,
     };
-    let some_lack = graph.any_recipe(|stage| shortage(total, graph, stage).is_some());
+    // A remote may have what this machine cannot build, which shows only when it is asked.
+    let may_fetch = options.remotes().is_some();
+    let some_lack = !may_fetch && graph.any_recipe(|stage| shortage(total, graph, stage).is_some());
+    let lacks_arguments = !may_fetch && arguments::any_missing(options, graph);
     let mut lacking = HashSet::new();
-    if some_lack || no_sandbox.is_some() || arguments::any_missing(options, graph) {
+    if some_lack || no_sandbox.is_some() || lacks_arguments {
         // Only if necessary, because predicting costs about as much as a run that builds nothing.
         let foreseen = foresee(options, graph, None)?;
-        lacking = lacking_stages(options, graph, total, &foreseen);
-        arguments::check(options, graph, &foreseen)?;
+        if !may_fetch {
+            lacking = lacking_stages(options, graph, total, &foreseen);
+            arguments::check(options, graph, &foreseen)?;
+        }
         let mut all = graph.drefs().zip(&foreseen);
         if let Some(error) = no_sandbox
+            && !may_fetch
             && all.any(|(stage, foreseen)| foreseen.action.may_run() && sealed(stage))
         {
             return Err(error);
         }
     }
-    Ok((lacking, refused(options, graph)?))
+    match may_fetch {
+        true => Ok((lacking, HashMap::new())),
+        false => Ok((lacking, refused(options, graph)?)),
+    }
 }
 
 /// Returns the stages that have to run and need more than `total`. A stage with a result in the store needs nothing, nor does one
@@ -388,7 +398,25 @@ impl<'a> RunState<'a> {
         };
         let decision = input.decide(policy);
         self.notify_ahead();
-        let (taken, by) = match decision? {
+        let decision = decision?;
+        // Asking takes time, as a build does.
+        if let Some(remotes) = self.options.remotes()
+            && !turn.granted
+            && match decision {
+                Decision::Take { .. } => remotes.always,
+                Decision::Never(_) => true,
+                // After what is carried.
+                Decision::Build { .. } => false,
+            }
+        {
+            if self.scheduler.is_alone() {
+                return Ok(StageOutcome::Later);
+            }
+            if let Some((taken, by)) = substitute(self, remotes, &input, policy)? {
+                return Ok(self.chosen(stage, taken, by));
+            }
+        }
+        let (taken, by) = match decision {
             Decision::Take { taken, over } => {
                 self.remove_marks(stage, &context, &over)?;
                 count(&self.counters.reused);
@@ -404,6 +432,12 @@ impl<'a> RunState<'a> {
                     && let Some(taken) = carry(self, &input, policy, &reason)?
                 {
                     return Ok(self.chosen(stage, taken, ChosenBy::Carrying));
+                }
+                if !turn.granted
+                    && let Some(remotes) = self.options.remotes()
+                    && let Some((taken, by)) = substitute(self, remotes, &input, policy)?
+                {
+                    return Ok(self.chosen(stage, taken, by));
                 }
                 if let Some(dispatcher) = self.options.elsewhere(stage) {
                     // Resources are those of the machine where it runs.
@@ -461,6 +495,7 @@ impl<'a> RunState<'a> {
         let node = self.graph.dref(at).node();
         let asks =
             policy == ReusePolicy::Forced || !options.by_hand.is_empty() || options.only_sealed;
+        let asks = asks || options.remotes().is_some_and(|remotes| remotes.always);
         if asks || !node.takes_the_only() {
             return None;
         }

@@ -61,6 +61,7 @@ pub(in crate::realize) struct RunState<'a> {
 pub(in crate::realize) enum ChosenBy {
     Reusing,
     Carrying,
+    Fetching,
     Building,
 }
 
@@ -116,6 +117,7 @@ impl<'a> RunState<'a> {
                 rrefs: &rrefs,
                 built: by == ChosenBy::Building,
                 carried: by == ChosenBy::Carrying,
+                fetched: by == ChosenBy::Fetching,
             });
         }
     }

@@ -395,6 +395,7 @@ impl<'a, T: Target> Stepping<'a, T> {
                     rrefs: &ids,
                     built: ids.iter().any(|id| self.options.by_hand.contains(id)),
                     carried: false,
+                    fetched: false,
                 });
                 let dref = dref.clone();
                 self.took(&dref, taken);

@@ -56,40 +56,6 @@ impl Store {
         Ok(found)
     }
 
-    /// Returns those of `keys` of which there are valid signatures of one of these builds, each with the build. A file that cannot be
-    /// read is none. It reads nothing but what it needs, as there may be many realizations.
-    pub(in crate::store) fn signed_by(
-        &self,
-        rref: &RRefId,
-        builds: &[Uuid],
-        keys: &[PublicKey],
-    ) -> Vec<(Uuid, KeyId)> {
-        let folder = self.realization_dir(rref);
-        let digest = |name: &str| Some(Digest::of(&regular::read(&folder.join(name)).ok()?));
-        let mut record = None;
-        let mut found = Vec::new();
-        for build in builds {
-            let mut of_build = None;
-            for key in keys {
-                let path = folder.join(SignatureFile::name_of(*build, key.id()));
-                let Some(signature) = (regular::read(&path).ok())
-                    .and_then(|bytes| SignatureFile::parse_of(key, &bytes))
-                else {
-                    continue;
-                };
-                let record = *record.get_or_insert_with(|| digest(RECORD));
-                let of_build =
-                    *of_build.get_or_insert_with(|| digest(&BuildRecord::name_of(*build)));
-                if let (Some(record), Some(of_build)) = (record, of_build)
-                    && signature.is_of(&record, &of_build)
-                {
-                    found.push((*build, key.id()));
-                }
-            }
-        }
-        found
-    }
-
     /// Returns the names of the files of the valid signatures of a realization, for a copy of them with its build records.
     pub(in crate::store) fn signature_files(&self, rref: &RRefId) -> Result<Vec<String>> {
         if signed(&self.realization_dir(rref))?.is_empty() {
@@ -118,6 +84,37 @@ pub(in crate::store) fn files_of_builds(store: &Store, rref: &RRefId) -> Result<
     }
     found.sort_unstable();
     Ok(found)
+}
+
+/// Returns those of `keys` of which there are valid signatures of one of these builds in the folder of a realization, each with the build.
+/// A file that cannot be read is none. It reads nothing but what it needs, as there may be many realizations.
+pub(in crate::store) fn signed_by(
+    folder: &Path,
+    builds: &[Uuid],
+    keys: &[PublicKey],
+) -> Vec<(Uuid, KeyId)> {
+    let digest = |name: &str| Some(Digest::of(&regular::read(&folder.join(name)).ok()?));
+    let mut record = None;
+    let mut found = Vec::new();
+    for build in builds {
+        let mut of_build = None;
+        for key in keys {
+            let path = folder.join(SignatureFile::name_of(*build, key.id()));
+            let Some(signature) =
+                (regular::read(&path).ok()).and_then(|bytes| SignatureFile::parse_of(key, &bytes))
+            else {
+                continue;
+            };
+            let record = *record.get_or_insert_with(|| digest(RECORD));
+            let of_build = *of_build.get_or_insert_with(|| digest(&BuildRecord::name_of(*build)));
+            if let (Some(record), Some(of_build)) = (record, of_build)
+                && signature.is_of(&record, &of_build)
+            {
+                found.push((*build, key.id()));
+            }
+        }
+    }
+    found
 }
 
 /// Returns the builds and keys of which there are signatures in the folder of a realization, sorted.

@@ -10,10 +10,11 @@ use std::sync::{Mutex, PoisonError};
 use uuid::Uuid;
 
 use crate::Result;
-use crate::config::{Digest, RRefId};
+use crate::config::Digest;
 use crate::keys::{KeyId, PublicKey};
 use crate::store::disk::regular;
-use crate::store::{BuildHead, Store};
+use crate::store::known::signatures::signed_by;
+use crate::store::{BuildHead, Realization, Store};
 
 /// The beginning of the file. Other bytes are those of another version.
 const FORM: &[u8] = b"pylightnix-signatures-v1\n";
@@ -66,15 +67,16 @@ impl Vouchers {
     /// read is none.
     pub(crate) fn verified<'a>(
         &self,
-        rref: &RRefId,
+        realization: &Realization,
         builds: impl Iterator<Item = (Uuid, BuildHead<'a>)>,
         keys: &[PublicKey],
     ) -> Vec<KeyId> {
+        let (rref, folder) = (&realization.id, realization.folder());
         let builds: Vec<_> = builds.collect();
         let ids: Vec<Uuid> = builds.iter().map(|(id, _)| *id).collect();
         let mut signers = Vec::new();
         let mut new = Vec::new();
-        for (build, signer) in self.store.signed_by(rref, &ids, keys) {
+        for (build, signer) in signed_by(&folder, &ids, keys) {
             let key = keys.iter().find(|key| key.id() == signer);
             let head = builds.iter().find(|(id, _)| *id == build);
             if let (Some(key), Some((_, head))) = (key, head) {

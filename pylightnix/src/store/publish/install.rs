@@ -99,7 +99,7 @@ pub(in crate::store) fn add_builds(
 }
 
 /// Moves build records and logs that `target` does not have from `folder` to it. Returns whether there were any.
-fn merge(folder: &Path, target: &Path) -> Result<bool> {
+pub(in crate::store) fn merge(folder: &Path, target: &Path) -> Result<bool> {
     let refused = |error| Error::io("read the folder", folder, error);
     let mut names = Vec::new();
     for entry in fs::read_dir(folder).map_err(refused)? {

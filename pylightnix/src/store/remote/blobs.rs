@@ -30,11 +30,12 @@ const KEPT: u64 = 8 << 20;
 /// The number of bytes after which a break is no repetition of the one before.
 const FURTHER: u64 = 1 << 20;
 
-/// Writes all lacking files of these realizations. Returns why blobs are not usable. `told` is called with the bytes of each blob that
+/// Writes all lacking files of these realizations, from those of `local` if they have the same bytes. Returns why blobs are not usable. `told` is called with the bytes of each blob that
 /// was fetched.
 pub(super) fn fetch<'s>(
     store: &Store,
     remote: &Remote,
+    local: impl FnOnce() -> Result<Vec<RRefId>>,
     arrived: impl Iterator<Item = &'s Arrived>,
     told: &mut dyn FnMut(u64),
 ) -> Result<HashMap<Digest, String>> {
@@ -46,7 +47,7 @@ pub(super) fn fetch<'s>(
     if wanted.is_empty() {
         return Ok(failed);
     }
-    let here = here(store, &wanted)?;
+    let here = here(store, &local()?, &wanted)?;
     for (blob, files) in &wanted {
         let mut sources: Vec<PathBuf> = here.get(blob).cloned().unwrap_or_default();
         for file in files {
@@ -79,13 +80,13 @@ pub(super) fn fetch<'s>(
     Ok(failed)
 }
 
-/// Finds files of the store with the bytes of these blobs, by its records.
+/// Finds files of these realizations of the store with the bytes of these blobs, by their records.
 fn here(
     store: &Store,
+    rrefs: &[RRefId],
     wanted: &BTreeMap<Digest, Vec<&LackingFile>>,
 ) -> Result<HashMap<Digest, Vec<PathBuf>>> {
-    let rrefs: Vec<RRefId> = store.rrefs()?;
-    let files = parallel::map(&rrefs, parallel::cores(), |_, rref| {
+    let files = parallel::map(rrefs, parallel::cores(), |_, rref| {
         // One that cannot be read has nothing to give.
         let Ok(record) = store.record(rref) else {
             return Ok(Vec::new());

@@ -25,9 +25,11 @@ mod gc;
 mod gone;
 #[cfg(feature = "fetch")]
 mod http;
+mod impatient;
 mod index;
 mod line;
 mod objects;
+mod offers;
 mod pack;
 mod partial;
 mod pull;
@@ -50,6 +52,7 @@ pub use gc::{ObjectCount, RemoteCollected, RemoteGc};
 #[cfg(feature = "fetch")]
 pub use http::HttpBackend;
 pub use objects::Remote;
+pub(crate) use offers::{Listed, Offers, Published, RemoteView, is_here};
 pub use pull::{Pull, Pulled};
 pub use push::{Push, Pushed, Transfer};
 pub use verify::{Hole, Verified};

@@ -13,6 +13,7 @@ use jiff::Timestamp;
 
 use super::backend::{Backend, Object, ObjectReader};
 use super::folder::FolderBackend;
+use super::impatient::{Impatient, is_given_up};
 use super::index::CACHE;
 use crate::config::Digest;
 use crate::store::Store;
@@ -45,6 +46,10 @@ const WAIT: Duration = Duration::from_millis(50);
 pub struct Remote {
     backend: Arc<dyn Backend>,
     requests: Arc<AtomicU64>,
+    /// The name by which a store knows it.
+    name: Option<Arc<str>>,
+    /// Whether it is asked by a run, to which any failure of the remote is one of the kind [`ErrorKind::Remote`].
+    is_of_run: bool,
 }
 
 impl Remote {
@@ -74,6 +79,31 @@ impl Remote {
         Remote {
             backend: Arc::new(backend),
             requests: Arc::default(),
+            name: None,
+            is_of_run: false,
+        }
+    }
+
+    /// Returns the same remote with the name by which a store knows it.
+    pub(super) fn named(self, name: &str) -> Self {
+        let name = Some(name.into());
+        Remote { name, ..self }
+    }
+
+    /// Returns the same remote for a run: a request that takes longer than `patience` without a sign of life fails, as do all later ones.
+    pub(crate) fn of_run(&self, patience: Duration) -> Self {
+        Remote {
+            backend: Arc::new(Impatient::new(self.backend.clone(), patience)),
+            is_of_run: true,
+            ..self.clone()
+        }
+    }
+
+    /// Returns the name by which the store knows it that opened it, else the address.
+    pub fn name(&self) -> String {
+        match &self.name {
+            Some(name) => name.to_string(),
+            None => self.url(),
         }
     }
 
@@ -100,6 +130,10 @@ impl Remote {
                     thread::sleep(wait);
                     wait *= 4;
                     tries += 1;
+                }
+                Err(error) if self.is_of_run && error.kind() == ErrorKind::Io => {
+                    let text = format!("the remote {} cannot be read", self.url());
+                    return Err(Error::new(ErrorKind::Remote, text).because(error));
                 }
                 done => return done,
             }
@@ -260,7 +294,7 @@ fn may_pass(error: &Error) -> bool {
                 | io::ErrorKind::NotADirectory
         )
     });
-    error.kind() == ErrorKind::Io && !fixed
+    error.kind() == ErrorKind::Io && !fixed && !is_given_up(error)
 }
 
 #[cfg(feature = "fetch")]

@@ -71,10 +71,10 @@ impl fmt::Debug for Pull<'_> {
 }
 
 /// A line of which something is wanted.
-struct Wanted<'i> {
-    line: &'i RealizationLine,
+pub(super) struct Wanted<'i> {
+    pub(super) line: &'i RealizationLine,
     /// Whether the realization is here, or an earlier line brings it, so that only files beside its record are wanted.
-    is_here: bool,
+    pub(super) is_here: bool,
 }
 
 /// What a pull has to fetch.
@@ -116,11 +116,12 @@ impl<'a> Pull<'a> {
     /// reached, or is of another version; or if a system call fails.
     pub fn run<R: AsRef<RRefId>>(self, roots: impl IntoIterator<Item = R>) -> Result<Pulled> {
         let before = self.remote.requests();
-        let index = self.index()?;
+        let mut index = self.index()?;
+        let told = std::mem::take(&mut index.told);
         let roots: Vec<RRefId> = (roots.into_iter())
             .map(|root| root.as_ref().clone())
             .collect();
-        self.run_with(index, &roots, before)
+        self.run_with(&index, told, &roots, before)
     }
 
     /// Pulls all realizations that the remote has.
@@ -129,40 +130,43 @@ impl<'a> Pull<'a> {
     /// As [`run`](Self::run).
     pub fn run_every(self) -> Result<Pulled> {
         let before = self.remote.requests();
-        let index = self.index()?;
+        let mut index = self.index()?;
+        let told = std::mem::take(&mut index.told);
         let mut roots: Vec<RRefId> = index.realizations.keys().cloned().collect();
         roots.sort_unstable();
-        self.run_with(index, &roots, before)
+        self.run_with(&index, told, &roots, before)
     }
 
     fn index(&self) -> Result<RemoteIndex> {
         RemoteIndex::read_made(self.remote, Some(self.store))
     }
 
-    fn run_with(self, mut index: RemoteIndex, roots: &[RRefId], before: u64) -> Result<Pulled> {
-        let told = std::mem::take(&mut index.told);
+    /// Pulls by an index that was read before.
+    pub(super) fn run_with(
+        self,
+        index: &RemoteIndex,
+        told: Vec<Error>,
+        roots: &[RRefId],
+        before: u64,
+    ) -> Result<Pulled> {
         let mut pulled = Pulled {
-            rrefs: Vec::new(),
-            there: 0,
-            fetched: Transfer::default(),
-            requests: 0,
             dry: self.dry,
-            left_out: Vec::new(),
             told,
+            ..Pulled::nothing()
         };
-        let order = self.in_order(&index, roots, &mut pulled.left_out)?;
+        let order = self.in_order(index, roots, &mut pulled.left_out)?;
         if !self.dry {
             // Before looking at what is here, to protect it from garbage collection until its dependents are published.
             let drefs: BTreeSet<&DRefId> = order.iter().map(RRefId::dref).collect();
             self.store.record_in_use(drefs)?;
         }
-        let wish = self.wish(&index, &order)?;
+        let wish = self.wish(index, &order)?;
         pulled.there = wish.there;
         pulled.fetched.of = wish.wanted.len() as u64;
         if self.dry {
             pulled.foresee(&wish);
         } else if !wish.wanted.is_empty() {
-            self.fetch(&index, &wish.wanted, &mut pulled)?;
+            self.fetch(index, &wish.wanted, &mut pulled)?;
         }
         pulled.requests = self.remote.requests() - before;
         Ok(pulled)
@@ -242,22 +246,8 @@ impl<'a> Pull<'a> {
                 true => beside(self.store, rref)?.into_iter().collect(),
                 false => HashSet::new(),
             };
-            let lines = index.realizations.get(rref).map_or(&[][..], Vec::as_slice);
-            let mut lines: Vec<&RealizationLine> = lines.iter().collect();
-            lines.sort_by_key(|line| std::cmp::Reverse(line.bundle.parts.len()));
             let before = wanted.len();
-            for line in lines {
-                let is_first = !is_here && wanted.len() == before;
-                let files = line.bundle.parts.iter().skip(3);
-                let brings = files.clone().any(|part| !names.contains(&part.name));
-                if is_first || brings {
-                    names.extend(files.map(|part| part.name.clone()));
-                    wanted.push(Wanted {
-                        line,
-                        is_here: !is_first,
-                    });
-                }
-            }
+            wanted.extend(wanted_of(index, rref, is_here, &mut names));
             there += usize::from(wanted.len() == before);
         }
         Ok(Wish { wanted, there })
@@ -298,7 +288,9 @@ impl<'a> Pull<'a> {
             },
         )?;
         unsynced.sync()?;
-        let failed = blobs::fetch(store, self.remote, arrived.iter().flatten(), &mut |bytes| {
+        let local = || store.rrefs();
+        let staged = arrived.iter().flatten();
+        let failed = blobs::fetch(store, self.remote, local, staged, &mut |bytes| {
             self.told(&mut fetched, bytes)
         })?;
         let mut unsynced = Unsynced::new(store.durability());
@@ -347,7 +339,7 @@ impl<'a> Pull<'a> {
     }
 
     /// Publishes what is whole, dependencies first.
-    fn publish(&self, arrived: Vec<Arrived>, pulled: &mut Pulled) -> Result<()> {
+    pub(super) fn publish(&self, arrived: Vec<Arrived>, pulled: &mut Pulled) -> Result<()> {
         let store = self.store;
         let coming: HashSet<RRefId> = (arrived.iter())
             .filter(|arrived| !arrived.is_here)
@@ -401,11 +393,49 @@ impl<'a> Pull<'a> {
     }
 }
 
+/// Returns the lines of a realization that bring something which is not among `names`, to which it is added.
+pub(super) fn wanted_of<'i>(
+    index: &'i RemoteIndex,
+    rref: &RRefId,
+    is_here: bool,
+    names: &mut HashSet<String>,
+) -> Vec<Wanted<'i>> {
+    let lines = index.realizations.get(rref).map_or(&[][..], Vec::as_slice);
+    let mut lines: Vec<&RealizationLine> = lines.iter().collect();
+    lines.sort_by_key(|line| std::cmp::Reverse(line.bundle.parts.len()));
+    let mut wanted = Vec::new();
+    for line in lines {
+        let is_first = !is_here && wanted.is_empty();
+        let files = line.bundle.parts.iter().skip(3);
+        let brings = files.clone().any(|part| !names.contains(&part.name));
+        if is_first || brings {
+            names.extend(files.map(|part| part.name.clone()));
+            wanted.push(Wanted {
+                line,
+                is_here: !is_first,
+            });
+        }
+    }
+    wanted
+}
+
 fn record_path(store: &Store, rref: &RRefId) -> std::path::PathBuf {
     store.realization_dir(rref).join(Path::new(RECORD))
 }
 
 impl Pulled {
+    pub(super) fn nothing() -> Self {
+        Pulled {
+            rrefs: Vec::new(),
+            there: 0,
+            fetched: Transfer::default(),
+            requests: 0,
+            dry: false,
+            left_out: Vec::new(),
+            told: Vec::new(),
+        }
+    }
+
     /// Fills in what a dry run knows.
     fn foresee(&mut self, wish: &Wish<'_>) {
         let (mut objects, mut bytes) = (HashSet::new(), 0);

@@ -105,9 +105,9 @@ impl Store {
         let set = env::var(VARIABLE).ok().filter(|name| !name.is_empty());
         let remotes = self.remotes()?;
         let Some(name) = name.or(set.as_deref()) else {
-            let mut all = remotes.values();
+            let mut all = remotes.iter();
             return match (all.next(), all.next()) {
-                (Some(url), None) => Remote::open(url),
+                (Some((name, url)), None) => Remote::open(url).map(|remote| remote.named(name)),
                 (None, _) => Err(Error::new(ErrorKind::Missing, "this store knows no remote")
                     .with_help(format!(
                         "`remote add NAME ADDRESS` adds one; or set `${VARIABLE}`"
@@ -121,7 +121,7 @@ impl Store {
             };
         };
         match remotes.get(name) {
-            Some(url) => Remote::open(url),
+            Some(url) => Remote::open(url).map(|remote| remote.named(name)),
             // An address tells itself by a slash, or by a dot at its beginning.
             None if name.contains('/') || name.starts_with('.') => Remote::open(name),
             None => Err(Error::new(

@@ -37,6 +37,7 @@ pub(super) struct Arrived {
     pub(super) lacking: Vec<LackingFile>,
     /// The fingerprints that its build records name.
     pub(super) fingerprints: Vec<String>,
+    has_record: bool,
 }
 
 /// A file that is a blob.
@@ -87,6 +88,7 @@ pub(super) fn stage(
         is_here,
         lacking: Vec::new(),
         fingerprints,
+        has_record: false,
         config: parts.config,
         record,
     };
@@ -368,8 +370,17 @@ impl Arrived {
         }
     }
 
+    /// Writes the record, unless it is written.
+    pub(super) fn put_record(&mut self, unsynced: &mut Unsynced) -> Result<()> {
+        if !self.has_record {
+            unsynced.create(&self.folder.join(RECORD), self.text.as_bytes())?;
+            self.has_record = true;
+        }
+        Ok(())
+    }
+
     /// Makes the links and ends the folders, once all files are there.
-    pub(super) fn finish(&self, unsynced: &mut Unsynced) -> Result<()> {
+    pub(super) fn finish(&mut self, unsynced: &mut Unsynced) -> Result<()> {
         if !self.is_here {
             let out = self.folder.join(OUT);
             let entries = self.record.manifest().entries();
@@ -383,7 +394,7 @@ impl Arrived {
             }
             let folders = entries.iter().filter(|entry| entry.kind == EntryKind::Dir);
             seal_folders(&out, folders.map(|entry| entry.path.as_str()), unsynced)?;
-            unsynced.create(&self.folder.join(RECORD), self.text.as_bytes())?;
+            self.put_record(unsynced)?;
         }
         unsynced.folder(&self.folder);
         Ok(())
