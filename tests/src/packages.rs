@@ -108,5 +108,12 @@ pub fn cargo() -> Command {
     let program = std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into());
     let mut command = Command::new(program);
     command.current_dir(top());
+    // Build scripts ask for what Cargo tells this program of its own package, and would run again when it is there.
+    for (name, _) in std::env::vars_os() {
+        let said = name.to_string_lossy();
+        if said == "CARGO_MANIFEST_DIR" || said.starts_with("CARGO_PKG_") {
+            command.env_remove(&name);
+        }
+    }
     command
 }

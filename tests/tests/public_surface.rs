@@ -9,27 +9,38 @@
 
 use std::collections::HashSet;
 use std::fmt::Write as _;
+use std::fs;
+use std::os::unix::fs::PermissionsExt as _;
 use std::path::{Path, PathBuf};
 
 use snapbox::assert_data_eq;
 use tests::packages;
 
-/// The description of each published crate that rustdoc writes, in the order of their names. It has a target folder of its own, as
-/// its options would invalidate the artifacts of the other builds; later runs reuse the artifacts in this folder.
+/// The description of each published crate that rustdoc writes, in the order of their names. All packages are described, as what was
+/// compiled for the documentation of all of them is there.
 fn described(packages: &[packages::Package]) -> Vec<PathBuf> {
-    let target = Path::new(env!("CARGO_TARGET_TMPDIR")).join("public-surface");
+    let folder = Path::new(env!("CARGO_TARGET_TMPDIR"));
+    let target = folder.parent().unwrap();
+    let rustdoc = folder.join("rustdoc");
+    // A stable one takes these options then. Build scripts ask for the variable too, so nobody else gets it: they would run again, and
+    // what depends on them would be compiled again.
+    let script = "#!/bin/sh\nRUSTC_BOOTSTRAP=1 exec rustdoc \"$@\"\n";
+    fs::write(&rustdoc, script).unwrap();
+    fs::set_permissions(&rustdoc, fs::Permissions::from_mode(0o755)).unwrap();
     let mut cargo = packages::cargo();
     cargo
-        .args(["doc", "--lib", "--no-deps", "--all-features", "--locked"])
+        .args([
+            "doc",
+            "--workspace",
+            "--no-deps",
+            "--all-features",
+            "--locked",
+        ])
         .arg("--target-dir")
-        .arg(&target);
-    for package in packages {
-        cargo.args(["--package", &package.name]);
-    }
+        .arg(target);
     let output = cargo
         .env("RUSTDOCFLAGS", "-Zunstable-options --output-format json")
-        // So that a stable compiler takes these options.
-        .env("RUSTC_BOOTSTRAP", "1")
+        .env("RUSTDOC", &rustdoc)
         .env_remove("CARGO_ENCODED_RUSTDOCFLAGS")
         .output()
         .unwrap();
