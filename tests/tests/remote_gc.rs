@@ -149,7 +149,7 @@ fn what_no_root_keeps_goes_after_the_grace() {
     place.gc();
     assert!(place.objects("gone").is_empty());
     // It can come back.
-    assert_eq!(place.push(&store, None, &dead), [dead.clone()]);
+    assert_eq!(place.push(&store, None, &dead), std::slice::from_ref(&dead));
     assert!(place.pulls(&dead) && place.is_sound());
 }
 

@@ -190,7 +190,7 @@ mod tests {
         let text = sample();
         assert_eq!(parse(&gzip(text.as_bytes())).unwrap().len(), 3);
         let packed = gzip(text.as_bytes());
-        let (mut numbers, mut accepted) = (Numbers(88172645463325252), 0);
+        let mut numbers = Numbers(88172645463325252);
         for at in 0..mutants() {
             // Every tenth is a mutant of the compressed bytes.
             let bytes = match at % 10 {
@@ -198,12 +198,10 @@ mod tests {
                 _ => gzip(&mutant(text.as_bytes(), &mut numbers)),
             };
             if let Ok(lines) = parse(&bytes) {
-                accepted += 1;
                 let again = parse(&to_bytes(&lines).unwrap()).unwrap();
                 assert!(again == lines, "{at}");
             }
         }
-        println!("{accepted} of {} were understood", mutants());
     }
 
     /// What comes out of a pack is never longer than the index says.
@@ -215,7 +213,7 @@ mod tests {
             .unwrap();
         let (packs, places) = packer.finish().unwrap();
         let (pack, extent) = (&packs[0].bytes, places[0][0]);
-        let (mut numbers, mut accepted) = (Numbers(362436069), 0);
+        let mut numbers = Numbers(362436069);
         for _ in 0..mutants() {
             let bytes = mutant(pack, &mut numbers);
             let length = numbers.below(2000) as u64 + 1;
@@ -225,10 +223,8 @@ mod tests {
                 ..extent
             };
             if let Ok(found) = unpack(&other, &bytes) {
-                accepted += 1;
                 assert_eq!(found.len() as u64, length);
             }
         }
-        println!("{accepted} of {} were whole", mutants());
     }
 }
