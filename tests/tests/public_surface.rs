@@ -16,8 +16,8 @@ use std::path::{Path, PathBuf};
 use snapbox::assert_data_eq;
 use tests::packages;
 
-/// The description of each published crate that rustdoc writes, in the order of their names. All packages are described, as what was
-/// compiled for the documentation of all of them is there.
+/// The description of each published crate that rustdoc writes, in the order of their names. What was compiled for the documentation is
+/// used again.
 fn described(packages: &[packages::Package]) -> Vec<PathBuf> {
     let folder = Path::new(env!("CARGO_TARGET_TMPDIR"));
     let target = folder.parent().unwrap();
@@ -29,15 +29,12 @@ fn described(packages: &[packages::Package]) -> Vec<PathBuf> {
     fs::set_permissions(&rustdoc, fs::Permissions::from_mode(0o755)).unwrap();
     let mut cargo = packages::cargo();
     cargo
-        .args([
-            "doc",
-            "--workspace",
-            "--no-deps",
-            "--all-features",
-            "--locked",
-        ])
+        .args(["doc", "--lib", "--no-deps", "--all-features", "--locked"])
         .arg("--target-dir")
         .arg(target);
+    for package in packages {
+        cargo.args(["--package", &package.name]);
+    }
     let output = cargo
         .env("RUSTDOCFLAGS", "-Zunstable-options --output-format json")
         .env("RUSTDOC", &rustdoc)
