@@ -25,11 +25,11 @@ impl Person {
     }
 
     fn with_results(server: &S3) -> Self {
-        Person::at(server, Line::new(env!("CARGO_BIN_EXE_store-cli")))
+        Person::at(server, Line::new(env!("CARGO_BIN_EXE_remote-cli")))
     }
 
     fn without(server: &S3) -> Self {
-        Person::at(server, Line::empty(env!("CARGO_BIN_EXE_store-cli")))
+        Person::at(server, Line::empty(env!("CARGO_BIN_EXE_remote-cli")))
     }
 
     /// Has a result with a file of these bytes.
@@ -290,7 +290,7 @@ fn keys_come_from_profiles() {
 
 #[test]
 fn addresses_hold_no_secrets() {
-    let line = Line::empty(env!("CARGO_BIN_EXE_store-cli"));
+    let line = Line::empty(env!("CARGO_BIN_EXE_remote-cli"));
     for address in [
         "s3://ada:hunter2@bucket/x",
         "s3://hunter2@bucket/x",
@@ -594,11 +594,11 @@ fn another_object_store_will_do() {
         line,
         variables: Vec::new(),
     };
-    let ada = person(Line::new(env!("CARGO_BIN_EXE_store-cli")));
+    let ada = person(Line::new(env!("CARGO_BIN_EXE_remote-cli")));
     ada.has("large", &noise(3 * PART + 7));
     ada.out(&format!("push --all --remote {address}"));
     ada.out(&format!("push plot --as best --remote {address}"));
-    let ben = person(Line::empty(env!("CARGO_BIN_EXE_store-cli")));
+    let ben = person(Line::empty(env!("CARGO_BIN_EXE_remote-cli")));
     ben.out(&format!("pull best large --remote {address}"));
     ben.out("check --contents");
     ben.out(&format!("remote verify --remote {address}"));
