@@ -201,6 +201,8 @@ fn reading_writes_nothing() {
     let times = || -> Vec<_> {
         snapshot(folder.path())
             .into_keys()
+            // The index may be written when a folder has not changed for a moment.
+            .filter(|path| !path.starts_with("store/cache"))
             .map(|path| {
                 let found = fs::symlink_metadata(folder.path().join(&path)).unwrap();
                 (path, found.modified().unwrap(), found.ctime())
