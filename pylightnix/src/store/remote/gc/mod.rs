@@ -51,7 +51,7 @@ const LEAST_GRACE: Duration = Duration::from_secs(2);
 /// let remote = Remote::open(&folder.path().join("shared").to_string_lossy())?;
 /// Push::new(&store, &remote).run([&rref])?;
 /// let collected = RemoteGc::new(&remote).newer_than(Duration::ZERO).run()?;
-/// assert_eq!(collected.realizations, [rref]); // will be deleted tomorrow, as no root keeps it
+/// assert_eq!(collected.rrefs, [rref]); // will be deleted tomorrow, as no root keeps it
 /// assert_eq!(collected.deleted.objects, 0);
 /// # Ok::<(), Box<dyn std::error::Error>>(())
 /// ```
