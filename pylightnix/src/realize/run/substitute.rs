@@ -1,7 +1,7 @@
 //! Taking results of a stage from remotes, in place of a build: the build lock, the decision under the lock among what is here and what
 //! remotes have, and publishing what is taken.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use super::build::lock;
 use super::counters::count;
@@ -293,7 +293,7 @@ impl Asking<'_, '_> {
         let why = match theirs {
             None => format!("made without sources there, {day}"),
             Some(theirs) => {
-                let fetched = view.fetch_code(store, theirs);
+                let fetched = view.fetch_code(store, &BTreeSet::from([theirs.to_owned()]));
                 remote.told(&|event| self.run.notify(event), fetched)?;
                 let version = |fingerprint, code| CodeVersion { fingerprint, code };
                 let change = CodeChanges::default().between(

@@ -1,7 +1,6 @@
 //! The signatures of a realization.
 
 use std::collections::HashMap;
-use std::fs;
 use std::io;
 use std::path::Path;
 
@@ -12,6 +11,7 @@ use crate::keys::{KeyId, PublicKey};
 use crate::store::Store;
 use crate::store::disk::layout::RECORD;
 use crate::store::disk::regular;
+use crate::store::object::build_files::build_files;
 use crate::store::object::build_record::{BuildFile, BuildRecord};
 use crate::store::object::realization::missing;
 use crate::store::object::signature::{Signature, SignatureFile};
@@ -71,17 +71,13 @@ impl Store {
 
 /// Returns the names of the build records and signatures of a realization, without `build-`, sorted. Logs come with their records.
 pub(in crate::store) fn files_of_builds(store: &Store, rref: &RRefId) -> Result<Vec<String>> {
-    let folder = store.realization_dir(rref);
-    let refused = |error| Error::io("read the folder", &folder, error);
-    let mut found = Vec::new();
-    for entry in fs::read_dir(&folder).map_err(refused)? {
-        let name = entry.map_err(refused)?.file_name();
-        match BuildRecord::kind_of(name.as_encoded_bytes()) {
-            Some(BuildFile::Record(id)) => found.push(id.to_string()),
-            Some(BuildFile::Signature(id, key)) => found.push(format!("{id}.{key}")),
-            Some(BuildFile::Log(_)) | None => {}
-        }
-    }
+    let files = build_files(&store.realization_dir(rref))?.into_iter();
+    let names = files.filter_map(|(file, _)| match file {
+        BuildFile::Record(id) => Some(id.to_string()),
+        BuildFile::Signature(id, key) => Some(format!("{id}.{key}")),
+        BuildFile::Log(_) => None,
+    });
+    let mut found: Vec<String> = names.collect();
     found.sort_unstable();
     Ok(found)
 }
@@ -119,16 +115,10 @@ pub(in crate::store) fn signed_by(
 
 /// Returns the builds and keys of which there are signatures in the folder of a realization, sorted.
 fn signed(folder: &Path) -> Result<Vec<(Uuid, KeyId)>> {
-    let refused = |error| Error::io("read the folder", folder, error);
-    let mut found = Vec::new();
-    for entry in fs::read_dir(folder).map_err(refused)? {
-        let name = entry.map_err(refused)?.file_name();
-        if let Some(BuildFile::Signature(build, key)) =
-            BuildRecord::kind_of(name.as_encoded_bytes())
-        {
-            found.push((build, key));
-        }
-    }
-    found.sort_unstable();
-    Ok(found)
+    let files = build_files(folder)?.into_iter();
+    let signatures = files.filter_map(|(file, _)| match file {
+        BuildFile::Signature(build, key) => Some((build, key)),
+        BuildFile::Log(_) | BuildFile::Record(_) => None,
+    });
+    Ok(signatures.collect())
 }

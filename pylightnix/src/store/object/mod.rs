@@ -3,6 +3,7 @@
 //! Objects never change, so no locks are needed here. Depends on `disk`. Begin to read at [`record`], then [`realization`].
 
 pub(in crate::store) mod attached;
+pub(in crate::store) mod build_files;
 pub(in crate::store) mod build_mark;
 pub(in crate::store) mod build_record;
 pub(in crate::store) mod builds;

@@ -1,6 +1,5 @@
 //! Installing a finished realization folder in the store.
 
-use std::fs;
 use std::io;
 use std::path::Path;
 
@@ -11,7 +10,7 @@ use crate::store::disk::layout::RECORD;
 use crate::store::disk::regular;
 use crate::store::disk::there::is_there;
 use crate::store::disk::unsynced::Unsynced;
-use crate::store::object::build_record::BuildRecord;
+use crate::store::object::build_files::build_files;
 use crate::store::object::context::Context;
 use crate::store::publish::derivation::Installed;
 use crate::{Error, ErrorKind, Result};
@@ -100,18 +99,9 @@ pub(in crate::store) fn add_builds(
 
 /// Moves build records and logs that `target` does not have from `folder` to it. Returns whether there were any.
 pub(in crate::store) fn merge(folder: &Path, target: &Path) -> Result<bool> {
-    let refused = |error| Error::io("read the folder", folder, error);
-    let mut names = Vec::new();
-    for entry in fs::read_dir(folder).map_err(refused)? {
-        let name = entry.map_err(refused)?.file_name();
-        if let Some(kind) = BuildRecord::kind_of(name.as_encoded_bytes()) {
-            names.push((kind, name));
-        }
-    }
-    // Logs first, so that a log exists whenever its build record is visible.
-    names.sort_unstable();
     let mut added = false;
-    for (_, name) in names {
+    // Logs come first, so that a log exists whenever its build record is visible.
+    for (_, name) in build_files(folder)? {
         added |= rename_new(&folder.join(&name), &target.join(&name))?;
     }
     Ok(added)

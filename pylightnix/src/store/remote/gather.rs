@@ -1,7 +1,6 @@
 //! Gathering what a realization consists of, for a remote.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::fs;
 use std::io::{self, Read as _};
 use std::path::{Path, PathBuf};
 
@@ -11,6 +10,7 @@ use crate::store::Store;
 use crate::store::disk::below::{open_file, open_folder};
 use crate::store::disk::layout::OUT;
 use crate::store::disk::regular;
+use crate::store::object::build_files::build_files;
 use crate::store::object::build_record::{BuildFile, BuildRecord};
 use crate::store::object::record::Outcome;
 use crate::store::object::seal::hash;
@@ -41,17 +41,12 @@ pub(super) struct Gathered {
     pub(super) fingerprints: BTreeSet<String>,
 }
 
-/// Returns the names of the files beside the record of a realization that belong to builds, sorted.
-pub(super) fn beside(store: &Store, rref: &RRefId) -> Result<Vec<String>> {
-    let folder = store.realization_dir(rref);
-    let refused = |error| Error::io("read the folder", &folder, error);
-    let mut names = Vec::new();
-    for entry in fs::read_dir(&folder).map_err(refused)? {
-        let name = entry.map_err(refused)?.file_name();
-        if BuildRecord::kind_of(name.as_encoded_bytes()).is_some() {
-            names.extend(name.into_string().ok());
-        }
-    }
+/// Returns the names of the files in the folder of a realization that belong to builds, sorted.
+pub(super) fn beside(folder: &Path) -> Result<Vec<String>> {
+    let files = build_files(folder)?.into_iter();
+    let mut names: Vec<String> = files
+        .filter_map(|(_, name)| name.into_string().ok())
+        .collect();
     names.sort_unstable();
     Ok(names)
 }
@@ -124,7 +119,7 @@ pub(super) fn gather(store: &Store, rref: &RRefId) -> Result<Gathered> {
         size: (gathered.bytes.len() - begin) as u64,
         blob: None,
     });
-    let names = beside(store, rref)?;
+    let names = beside(&store.realization_dir(rref))?;
     gathered.add_beside(store, rref, &names)?;
     Ok(gathered)
 }

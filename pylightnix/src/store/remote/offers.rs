@@ -8,6 +8,7 @@ use rustix::fs::CWD;
 
 use super::blobs;
 use super::code;
+use super::gather::beside;
 use super::index::RemoteIndex;
 use super::line::{Bundle, RealizationLine};
 use super::objects::Remote;
@@ -97,9 +98,8 @@ impl RemoteView {
     }
 
     /// Fetches the texts of code that are not here, for people.
-    pub(crate) fn fetch_code(&self, store: &Store, fingerprint: &str) -> Result<()> {
-        let wanted = BTreeSet::from([fingerprint.to_owned()]);
-        code::fetch(store, &self.remote, &self.index, &wanted, &mut |_| {}).map(drop)
+    pub(crate) fn fetch_code(&self, store: &Store, fingerprints: &BTreeSet<String>) -> Result<()> {
+        code::fetch(store, &self.remote, &self.index, fingerprints, &mut |_| {}).map(drop)
     }
 
     /// Fetches the build records of realizations that are here already. Returns those that gained some.
@@ -179,7 +179,7 @@ impl<'s> Offers<'s> {
         let mut wanted: Vec<Wanted<'_>> = Vec::new();
         for rref in rrefs {
             let mut names = match self.all.get(rref) {
-                Some(offer) => names_in(&offer.arrived.folder)?,
+                Some(offer) => beside(&offer.arrived.folder)?.into_iter().collect(),
                 None => HashSet::new(),
             };
             wanted.extend(wanted_of(&view.index, rref, self.has(rref), &mut names));
@@ -355,14 +355,7 @@ impl<'s> Offers<'s> {
             .filter(|offer| offer.remote.url() == view.remote.url())
             .flat_map(|offer| offer.arrived.fingerprints.iter().cloned())
             .collect();
-        code::fetch(
-            self.store,
-            &view.remote,
-            &view.index,
-            &fingerprints,
-            &mut |_| {},
-        )
-        .map(drop)
+        view.fetch_code(self.store, &fingerprints)
     }
 
     /// Returns the name of the remote that offers a realization.
@@ -391,7 +384,7 @@ impl<'s> Offers<'s> {
                 std::mem::replace(&mut unsynced, Unsynced::new(durability)).sync()?;
             }
         }
-        for name in names_in(&arrived.folder)? {
+        for name in beside(&arrived.folder)? {
             let path = arrived.folder.join(&name);
             unsynced.file(&path, open(&path)?);
         }
@@ -405,19 +398,4 @@ impl<'s> Offers<'s> {
 /// Whether a realization is in the store.
 pub(crate) fn is_here(store: &Store, rref: &RRefId) -> Result<bool> {
     is_there(&store.realization_dir(rref).join(RECORD))
-}
-
-/// Returns the names of the files beside the record of a staged realization.
-fn names_in(folder: &Path) -> Result<HashSet<String>> {
-    let refused = |error| Error::io("read the folder", folder, error);
-    let mut names = HashSet::new();
-    for entry in fs::read_dir(folder).map_err(refused)? {
-        if let Ok(name) = entry.map_err(refused)?.file_name().into_string()
-            && name != OUT
-            && name != RECORD
-        {
-            names.insert(name);
-        }
-    }
-    Ok(names)
 }

@@ -241,9 +241,10 @@ impl<'a> Pull<'a> {
     fn wish<'i>(&self, index: &'i RemoteIndex, order: &[RRefId]) -> Result<Wish<'i>> {
         let (mut wanted, mut there) = (Vec::new(), 0);
         for rref in order {
-            let is_here = is_there(&self.store.realization_dir(rref).join(RECORD))?;
+            let folder = self.store.realization_dir(rref);
+            let is_here = is_there(&folder.join(RECORD))?;
             let mut names: HashSet<String> = match is_here {
-                true => beside(self.store, rref)?.into_iter().collect(),
+                true => beside(&folder)?.into_iter().collect(),
                 false => HashSet::new(),
             };
             let before = wanted.len();

@@ -251,7 +251,7 @@ fn lack(store: &Store, index: &RemoteIndex, rref: &RRefId) -> Result<Option<Lack
             known: None,
         }));
     };
-    let mut names = beside(store, rref)?;
+    let mut names = beside(&store.realization_dir(rref))?;
     let parts = lines.flat_map(|line| &line.bundle.parts);
     let there: HashSet<&str> = parts.map(|part| part.name.as_str()).collect();
     if names.iter().all(|name| there.contains(name.as_str())) {

@@ -40,9 +40,9 @@ impl Remote {
             if !drefs.contains(rref.dref()) {
                 continue;
             }
-            let names: HashSet<String> = match is_there(&store.realization_dir(rref).join(RECORD))?
-            {
-                true => beside(store, rref)?.into_iter().collect(),
+            let folder = store.realization_dir(rref);
+            let names: HashSet<String> = match is_there(&folder.join(RECORD))? {
+                true => beside(&folder)?.into_iter().collect(),
                 false => HashSet::new(),
             };
             let brings = |line: &&RealizationLine| {
