@@ -88,35 +88,30 @@ fn foresee_failures(
     graph: &PlanGraph,
     total: &Amounts,
 ) -> Result<(HashSet<usize>, HashMap<usize, String>)> {
+    if options.remotes().is_some() {
+        // A remote may have what this machine cannot build, which shows only when it is asked.
+        return Ok((HashSet::new(), HashMap::new()));
+    }
     let sealed = |stage: &AnyDRef| options.sealing(stage.node()).is_some();
     let no_sandbox = match graph.any_recipe(sealed) {
         true => worker::check().and_then(|()| sandbox::check()).err(),
         false => None,
     };
-    // A remote may have what this machine cannot build, which shows only when it is asked.
-    let may_fetch = options.remotes().is_some();
-    let some_lack = !may_fetch && graph.any_recipe(|stage| shortage(total, graph, stage).is_some());
-    let lacks_arguments = !may_fetch && arguments::any_missing(options, graph);
+    let some_lack = graph.any_recipe(|stage| shortage(total, graph, stage).is_some());
     let mut lacking = HashSet::new();
-    if some_lack || no_sandbox.is_some() || lacks_arguments {
+    if some_lack || no_sandbox.is_some() || arguments::any_missing(options, graph) {
         // Only if necessary, because predicting costs about as much as a run that builds nothing.
         let foreseen = foresee(options, graph, None)?;
-        if !may_fetch {
-            lacking = lacking_stages(options, graph, total, &foreseen);
-            arguments::check(options, graph, &foreseen)?;
-        }
+        lacking = lacking_stages(options, graph, total, &foreseen);
+        arguments::check(options, graph, &foreseen)?;
         let mut all = graph.drefs().zip(&foreseen);
         if let Some(error) = no_sandbox
-            && !may_fetch
             && all.any(|(stage, foreseen)| foreseen.action.may_run() && sealed(stage))
         {
             return Err(error);
         }
     }
-    match may_fetch {
-        true => Ok((lacking, HashMap::new())),
-        false => Ok((lacking, refused(options, graph)?)),
-    }
+    Ok((lacking, refused(options, graph)?))
 }
 
 /// Returns the stages that have to run and need more than `total`. A stage with a result in the store needs nothing, nor does one
