@@ -121,12 +121,12 @@ fn shown(makers: &[Maker], names: &HashMap<KeyId, String>) -> String {
 fn by(makers: &[Maker], names: &HashMap<KeyId, String>) -> String {
     let is_signed = makers.iter().any(|maker| !maker.keys.is_empty());
     let what = match (is_signed, makers.len()) {
-        (true, 1) => "the key",
+        (true, 1) => "the key ",
         (true, _) => "",
-        (false, 1) => "the host",
-        (false, _) => "the hosts",
+        (false, 1) => "the host ",
+        (false, _) => "the hosts ",
     };
-    format!("by {what} {}", shown(makers, names)).replace("by  ", "by ")
+    format!("by {what}{}", shown(makers, names))
 }
 
 fn print(
