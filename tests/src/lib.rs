@@ -12,6 +12,7 @@ pub mod picture;
 pub mod remotes;
 pub mod runs;
 pub mod s3;
+pub mod services;
 pub mod slurm;
 pub mod store;
 pub mod terminal;

@@ -1,16 +1,15 @@
 //! An S3 server on this machine, one for all tests of a program, and a proxy before it that counts and breaks requests.
 
-use std::env;
 use std::fs;
 use std::io::{self, BufRead as _, BufReader, Read, Write};
 use std::net::{Shutdown, TcpListener, TcpStream};
-use std::path::{Path, PathBuf};
-use std::process::Command;
+use std::path::PathBuf;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 use std::thread;
 use std::time::Duration;
 
+use crate::services::{brings, end, end_with_this_process};
 use crate::store::folder;
 
 /// A server with a bucket `test`, which ends with the process of the test.
@@ -19,10 +18,6 @@ pub struct S3 {
 }
 
 static SERVER: OnceLock<Option<S3>> = OnceLock::new();
-
-fn script(name: &str) -> PathBuf {
-    Path::new(env!("CARGO_MANIFEST_DIR")).join("s3").join(name)
-}
 
 impl S3 {
     /// Returns the server that all tests share; `None` on a machine that cannot start one, unless `CI` is `true`, where that is a
@@ -44,16 +39,7 @@ impl S3 {
             folder: folder().keep(),
         };
         let is_up = server.up();
-        // Ends it when this process is gone, however that ends.
-        let ends = format!(
-            "while kill -0 {0} 2>/dev/null; do sleep 0.2; done; {1} {2}; rm -rf {2}",
-            std::process::id(),
-            script("down").display(),
-            server.folder.display(),
-        );
-        let shell = "setsid sh -c \"$1\" </dev/null >/dev/null 2>&1 &";
-        let mut watch = Command::new("sh");
-        let _ = watch.args(["-c", shell, "sh", &ends]).status();
+        end_with_this_process("s3/down", &server.folder);
         is_up.then_some(server)
     }
 
@@ -63,18 +49,7 @@ impl S3 {
     /// It does not start.
     #[must_use]
     pub fn up(&self) -> bool {
-        let up = Command::new(script("up")).arg(&self.folder).output();
-        let up = up.expect("the script runs");
-        let said = String::from_utf8_lossy(&up.stdout).into_owned();
-        if up.status.code() == Some(3) {
-            let is_wanted = env::var("CI").is_ok_and(|ci| ci == "true");
-            assert!(!is_wanted, "{said}");
-            eprintln!("left out: {said}");
-            return false;
-        }
-        let why = String::from_utf8_lossy(&up.stderr);
-        assert!(up.status.success(), "{said}{why}");
-        true
+        brings("s3/up", &[self.folder.as_os_str()])
     }
 
     /// Ends the server at once.
@@ -82,8 +57,7 @@ impl S3 {
     /// # Panics
     /// The script does not run.
     pub fn kill(&self) {
-        let down = Command::new(script("down")).arg(&self.folder).status();
-        assert!(down.expect("the script runs").success());
+        end("s3/down", &self.folder);
     }
 
     /// Returns the variables by which programs find the server, and may use it.

@@ -1,11 +1,11 @@
 //! A Slurm of several nodes on this machine, one for all tests of a program.
 
-use std::env;
 use std::fs;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::process::Command;
 use std::sync::{Mutex, MutexGuard, OnceLock, PoisonError};
 
+use crate::services::{brings, end_with_this_process, in_background};
 use crate::store::folder;
 
 /// A cluster of four nodes with two processors each, which ends with the process of the test.
@@ -55,47 +55,13 @@ pub fn sight() -> String {
     said.concat()
 }
 
-fn script(name: &str) -> PathBuf {
-    Path::new(env!("CARGO_MANIFEST_DIR"))
-        .join("slurm")
-        .join(name)
-}
-
-/// Starts a program that goes on by itself, and returns the number of its process.
-fn in_background(command: &[&str]) -> String {
-    let shell = "setsid \"$@\" </dev/null >/dev/null 2>&1 & echo $!";
-    let mut start = Command::new("sh");
-    start.args(["-c", shell, "sh"]).args(command);
-    let started = start.output().expect("a shell");
-    let number = String::from_utf8(started.stdout).expect("text");
-    number.trim().to_owned()
-}
-
 impl Cluster {
     fn start() -> Option<Self> {
         let folder = folder().keep();
-        let up = Command::new(script("up")).arg(&folder).output();
-        let up = up.expect("the script runs");
-        let said = String::from_utf8_lossy(&up.stdout).into_owned();
-        if up.status.code() == Some(3) {
-            let is_wanted = env::var("CI").is_ok_and(|ci| ci == "true");
-            assert!(!is_wanted, "{said}");
-            eprintln!("left out: {said}");
+        if !brings("slurm/up", &[folder.as_os_str()]) {
             return None;
         }
-        assert!(
-            up.status.success(),
-            "{said}{}",
-            String::from_utf8_lossy(&up.stderr)
-        );
-        // Ends it when this process is gone, however that ends.
-        let ends = format!(
-            "while kill -0 {0} 2>/dev/null; do sleep 0.2; done; {1} {2}; rm -rf {2}",
-            std::process::id(),
-            script("down").display(),
-            folder.display(),
-        );
-        let _ = in_background(&["sh", "-c", &ends]);
+        end_with_this_process("slurm/down", &folder);
         let cluster = Cluster { folder };
         let _ = CONF.set(cluster.conf());
         Some(cluster)

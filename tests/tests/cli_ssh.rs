@@ -6,8 +6,9 @@ use pylightnix::config::RRefId;
 use pylightnix::store::{Context, Lacking, Offer, Store};
 use std::fs;
 use std::os::unix::fs::{PermissionsExt as _, symlink};
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::process::{Command, Output};
+use tests::services::brings;
 use tests::store::{config, config_on, folder, objects, publish_on, publish_texts};
 
 const PROGRAM: &str = env!("CARGO_BIN_EXE_store-cli");
@@ -237,18 +238,9 @@ fn messages_are_read_back_and_others_are_refused() {
 /// An OpenSSH server that is started for each connection, over a pipe, and a client that trusts it. `None` on a machine that has none,
 /// unless `CI` is `true`, where that is a failure.
 fn server(machines: &Machines) -> Option<PathBuf> {
-    let install = Path::new(env!("CARGO_MANIFEST_DIR")).join("ssh/install");
-    let output = Command::new(install).output().unwrap();
-    if output.status.code() == Some(3) {
-        let why = String::from_utf8_lossy(&output.stdout);
-        assert!(
-            std::env::var_os("CI").is_none_or(|ci| ci != "true"),
-            "{why}"
-        );
-        eprintln!("left out: {why}");
+    if !brings("ssh/install", &[]) {
         return None;
     }
-    assert!(output.status.success(), "{output:?}");
     let folder = machines.path("");
     let folder = folder.display();
     let generated = ["host", "own"].map(|name| {

@@ -1,6 +1,7 @@
 //! Remotes in an object store: the commands against an S3 server on this machine.
 
 use std::fs;
+use std::path::PathBuf;
 use std::process::{Child, Command, Stdio};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread;
@@ -38,6 +39,14 @@ impl Person {
         let mut draft = self.line.store.plumbing().draft().expect("a draft");
         assert!(fs::write(draft.out().join("file"), bytes).is_ok());
         assert!(publish(&mut draft, &config).is_ok());
+    }
+
+    /// Returns the files in which the store notes the parts of uploads.
+    fn upload_notes(&self) -> Vec<PathBuf> {
+        let cache = fs::read_dir(self.line.store.root().join("cache/remote"));
+        let all = cache.into_iter().flatten().flatten();
+        let notes = all.filter(|entry| entry.file_name().to_string_lossy().starts_with("upload-"));
+        notes.map(|entry| entry.path()).collect()
     }
 
     fn set(&mut self, name: &str, value: &str) {
@@ -417,19 +426,9 @@ fn an_upload_that_was_killed_goes_on_with_the_parts_that_are_there() {
         .spawn()
         .expect("a program");
     let noted = || {
-        let all = fs::read_dir(ada.line.store.root().join("cache/remote"))
-            .into_iter()
-            .flatten()
-            .flatten();
-        let notes = all.filter(|entry| entry.file_name().to_string_lossy().starts_with("upload-"));
-        notes
-            .map(|entry| {
-                fs::read_to_string(entry.path())
-                    .unwrap_or_default()
-                    .lines()
-                    .count()
-            })
-            .sum::<usize>()
+        let notes = ada.upload_notes().into_iter();
+        let texts = notes.map(|note| fs::read_to_string(note).unwrap_or_default());
+        texts.map(|text| text.lines().count()).sum::<usize>()
     };
     while noted() < 2 {
         thread::sleep(Duration::from_millis(20));
@@ -465,18 +464,13 @@ fn an_upload_that_the_server_does_not_know_is_made_anew() {
         false => Fault::None,
     });
     assert_eq!(ada.say(push).code, 1);
-    let notes = fs::read_dir(ada.line.store.root().join("cache/remote"))
-        .into_iter()
-        .flatten()
-        .flatten();
-    let mut changed = 0;
-    for note in notes.filter(|entry| entry.file_name().to_string_lossy().starts_with("upload-")) {
-        let text = fs::read_to_string(note.path()).unwrap_or_default();
+    let notes = ada.upload_notes();
+    for note in &notes {
+        let text = fs::read_to_string(note).unwrap_or_default();
         let upload = text.split('"').nth(3).unwrap_or_default();
-        assert!(fs::write(note.path(), text.replace(upload, "no-such-upload")).is_ok());
-        changed += 1;
+        assert!(fs::write(note, text.replace(upload, "no-such-upload")).is_ok());
     }
-    assert_eq!(changed, 1);
+    assert_eq!(notes.len(), 1);
     proxy.break_by(|_, _| Fault::None);
     let _ = proxy.asked();
     ada.out(push);
