@@ -15,6 +15,6 @@ fn the_book_shows_what_it_prints() {
         .shows("before", PROGRAM, &["plan", "--store", "_store"])
         .shows("run", PROGRAM, &["run", "--store", "_store", "--quiet"])
         .shows("after", PROGRAM, &["plan", "--store", "_store", "--all"])
-        .shows("cat", PROGRAM, &["cat", "describe", "--store", "_store"])
+        .shows("cat", PROGRAM, &["cat", "fit", "--store", "_store"])
         .shows("graph", PROGRAM, &["graph", "--store", "_store"]);
 }
