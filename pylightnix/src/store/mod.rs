@@ -8,6 +8,8 @@ mod archive;
 mod check;
 mod confirm;
 mod disk;
+#[cfg(feature = "unpack")]
+pub(crate) mod foreign;
 mod gc;
 mod handle;
 mod index;
@@ -72,11 +74,7 @@ pub use using::roots::{Root, RootRun, TargetResults};
 pub(crate) use disk::duplicate::{Refusal, duplicate};
 pub(crate) use disk::parallel::{cores, map as in_parallel};
 pub(crate) use disk::regular;
-#[cfg(feature = "unpack")]
-pub(crate) use disk::room::free_bytes;
 pub(crate) use disk::room::is_full;
-#[cfg(feature = "unpack")]
-pub(crate) use disk::sparse::SparseWriter;
 pub(crate) use disk::system::is_in_memory;
 pub(crate) use disk::there::is_there;
 pub(crate) use disk::writers::{Writers, writers};
@@ -88,8 +86,6 @@ pub(crate) use object::scan::{Scanned, ScannedKind, Walk, special};
 pub(crate) use object::seal::hash;
 pub(crate) use object::series::{SERIES, line as series_line};
 pub(crate) use object::tree::check_path;
-#[cfg(feature = "unpack")]
-pub(crate) use object::tree::check_target;
 pub(crate) use object::violation::Violation;
 pub(crate) use publish::draft::PublishedRun;
 pub(crate) use query::{ForeseenContext, ReadComparison, compare};

@@ -1,19 +1,9 @@
 //! Archives and compressed files as derivations.
 
-mod compressed;
-mod tar;
-mod tree;
-mod zip;
-mod zstd;
-
-use std::fs::File;
-use std::io::{BufRead, BufReader, Cursor, Read, Seek as _};
-
 use crate::lens::{Build, SelfRef};
 use crate::plan::{DRef, RefPath, instantiate};
-use crate::{Config, Error, Result, stage};
-use compressed::Compression;
-use tree::Tree;
+use crate::store::foreign;
+use crate::{Config, Result, stage};
 
 #[cfg(feature = "fetch")]
 use super::Fetched;
@@ -126,65 +116,10 @@ impl<F: 'static> From<DRef<Given<F>>> for RefPath {
 
 #[stage(name = "unpack-archive", version = 1, reads = artifacts)]
 fn unpack_archive(b: &Build<Unpacked>) -> Result<()> {
-    let path = b.archive.path();
-    let unreadable = |error| Error::io("read", path, error);
-    let file = File::open(path).map_err(|error| Error::io("open", path, error))?;
-    let data = file.metadata().map_err(unreadable)?;
-    let tree = Tree::new(path, b.out.path(), b.strip, b.limit, b.entries);
-    if !data.is_file() {
-        return Err(tree.refused("it is a folder, not an archive"));
-    }
-    let mut file = BufReader::with_capacity(128 << 10, file);
-    let start = start_of(&mut file).map_err(unreadable)?;
-    if zip::is_archive(&start) {
-        return zip::unpack(file, tree);
-    }
-    if tar::is_archive(&start) {
-        let whole = Cursor::new(start).chain(file);
-        return tar::unpack(whole, tree);
-    }
-    let Some(compression) = Compression::of(&start) else {
-        return Err(tree.refused(&unknown(&start)).with_help(
-            "zip, tar, gz, xz and zst are supported; a page of HTML often means that the server does not have the file at this address",
-        ));
+    let limits = foreign::Limits {
+        strip: b.strip,
+        bytes: b.limit,
+        entries: b.entries,
     };
-    file.rewind().map_err(unreadable)?;
-    let mut inside = compression.read(file);
-    let start = start_of(&mut inside).map_err(|error| tree.unreadable(&error))?;
-    let is_tar = tar::is_archive(&start);
-    let whole = Cursor::new(start).chain(inside);
-    if is_tar {
-        tar::unpack(whole, tree)
-    } else {
-        tree.single(whole)
-    }
-}
-
-/// Reads the first bytes, up to the size of a tar block.
-fn start_of(from: &mut impl BufRead) -> std::io::Result<Vec<u8>> {
-    let mut start = Vec::new();
-    from.take(tar::BLOCK as u64).read_to_end(&mut start)?;
-    Ok(start)
-}
-
-/// Describes a file of unknown type, for an error message.
-fn unknown(start: &[u8]) -> String {
-    let known: [(&[u8], &str); 6] = [
-        (b"BZh", "bzip2"),
-        (b"7z\xbc\xaf\x27\x1c", "7z"),
-        (b"Rar!\x1a\x07", "rar"),
-        (b"LZIP", "lzip"),
-        (b"\x04\x22\x4d\x18", "lz4"),
-        (b"!<arch>\n", "ar"),
-    ];
-    if start.is_empty() {
-        return "it is empty, not an archive".to_owned();
-    }
-    match known.iter().find(|(magic, _)| start.starts_with(magic)) {
-        Some((_, name)) => format!("it has the type {name}, which is not supported"),
-        None => format!(
-            "it has an unknown type: it begins with \"{}\"",
-            start[..start.len().min(16)].escape_ascii()
-        ),
-    }
+    foreign::unpack(b.archive.path(), b.out.path(), &limits)
 }

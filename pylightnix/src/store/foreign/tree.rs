@@ -10,9 +10,10 @@ use std::os::unix::fs::{PermissionsExt as _, symlink};
 use std::path::{Path, PathBuf};
 
 use crate::config::Digest;
-use crate::store::{
-    Entry, EntryKind, Manifest, Paths, Resolved, SparseWriter, check_path, check_target, free_bytes,
-};
+use crate::store::disk::room::free_bytes;
+use crate::store::disk::sparse::SparseWriter;
+use crate::store::object::paths::{Paths, Resolved};
+use crate::store::object::tree::{Entry, EntryKind, Manifest, check_path, check_target};
 use crate::units::text;
 use crate::{Error, ErrorKind, Result};
 
