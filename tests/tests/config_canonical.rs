@@ -438,6 +438,39 @@ fn numbers_of_a_text_are_those_of_python() {
 }
 
 #[test]
+fn what_python_adds_to_json_is_read_as_it_writes_it() {
+    let text = r#"{"a":NaN,"b":[ Infinity,-Infinity, "NaN"],"name":"odd"}"#;
+    let config = ConfigJson::from_json(text).unwrap();
+    let canonical = "{\n    \"a\": NaN,\n    \"b\": [\n        Infinity,\n        -Infinity,\n        \"NaN\"\n    ],\n    \
+                     \"name\": \"odd\"\n}";
+    assert_eq!(config.text(), canonical);
+    assert_eq!(
+        config.id().to_string(),
+        "dref:be1d3803bcfa9a3606c1c1d57eddb8a8-odd"
+    );
+    assert_eq!(
+        ConfigJson::from_canonical(canonical.as_bytes()).unwrap(),
+        config
+    );
+    // Readers of fields find texts.
+    let mut fields = config.fields().unwrap();
+    assert_eq!(fields.take("a").unwrap().get(), "\"NaN\"");
+    let b: Vec<String> = serde_json::from_str(fields.take("b").unwrap().get()).unwrap();
+    assert_eq!(b, ["Infinity", "-Infinity", "NaN"]);
+    for wrong in ["1NaN", "-NaN", "nan", "+Infinity", "NaN NaN", "NaN1"] {
+        let text = format!("{{\"name\": \"n\", \"x\": {wrong}}}");
+        assert!(ConfigJson::from_json(&text).is_err(), "{wrong}");
+    }
+
+    let unnamed = ConfigJson::from_json("{\"x\": 1}").unwrap();
+    assert_eq!(unnamed.text(), "{\n    \"x\": 1\n}");
+    assert_eq!(
+        unnamed.id().to_string(),
+        "dref:884066cea7e3bda6a1705a0047ebf121-unnamed"
+    );
+}
+
+#[test]
 fn another_order_is_another_derivation() {
     let one = ConfigJson::from_json(r#"{"name": "n", "a": 1, "b": 2}"#).unwrap();
     let other = ConfigJson::from_json(r#"{"b": 2, "a": 1, "name": "n"}"#).unwrap();

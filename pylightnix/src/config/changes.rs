@@ -65,7 +65,7 @@ impl ConfigJson {
 
     /// Returns the whole config as one JSON value.
     pub(crate) fn raw(&self) -> Result<&RawValue> {
-        serde_json::from_str(self.text()).map_err(|error| {
+        serde_json::from_str(self.json()).map_err(|error| {
             let message = format!("the config of {} is not valid JSON", self.id());
             Error::new(ErrorKind::Config, message).because(error)
         })

@@ -5,7 +5,7 @@ use std::sync::{Arc, OnceLock};
 use super::fields::joined;
 use super::plain::SELF_TAG;
 use super::raw::Text;
-use super::{DRefId, Digest, Fields, Name, read};
+use super::{DRefId, Digest, Fields, Name, read, words};
 use crate::Result;
 
 /// A config as canonical JSON, the content of a `config.json`, with its reference, digest and dependencies.
@@ -17,6 +17,8 @@ pub struct ConfigJson {
     id: DRefId,
     digest: Digest,
     text: Arc<str>,
+    /// The text as JSON, if it has numbers that JSON lacks.
+    json: Option<Arc<str>>,
     /// The direct dependencies, sorted and deduplicated. Computed on first use: stages of a plan know their dependencies
     /// without it.
     deps: OnceLock<Arc<[DRefId]>>,
@@ -42,9 +44,21 @@ impl ConfigJson {
             id: DRefId::new(digest.half(), name),
             digest,
             text: text.into(),
+            json: None,
             deps: OnceLock::new(),
             deps_sum: sum(deps.drain(..)),
         }
+    }
+
+    /// Finds the words for numbers that JSON lacks.
+    pub(super) fn with_words(mut self) -> Self {
+        self.json = words::as_strings(&self.text).map(Into::into);
+        self
+    }
+
+    /// Returns the text as JSON: numbers that JSON lacks are the strings `"NaN"`, `"Infinity"` and `"-Infinity"`.
+    pub(super) fn json(&self) -> &str {
+        self.json.as_ref().unwrap_or(&self.text)
     }
 
     /// Returns whether the direct dependencies have these hashes, by comparing 64-bit checksums. `hashes` has no duplicates.
@@ -56,8 +70,10 @@ impl ConfigJson {
     ///
     /// The result has the bytes that Python's `json.loads` and `json.dumps` would produce: keys keep their order (`name` may
     /// have any position, as in Pylightnix, and another order makes another derivation), integers of any size keep their
-    /// digits, and a number with a point or an exponent becomes the nearest 64-bit float. Each string of the form `dref:..`
-    /// that is not a key is a dependency.
+    /// digits, and a number with a point or an exponent becomes the nearest 64-bit float. The words `NaN`, `Infinity` and
+    /// `-Infinity` stand for floats that JSON lacks, as Python writes them; what reads the fields of such a config finds
+    /// strings in their place. Each string of the form `dref:..` that is not a key is a dependency. A config without a `name`
+    /// is called `unnamed`, as in Pylightnix.
     ///
     /// ```
     /// use pylightnix::config::ConfigJson;
@@ -67,8 +83,7 @@ impl ConfigJson {
     /// ```
     ///
     /// # Errors
-    /// The text is not valid JSON (which has no NaN and no Infinity), the config is not an object or has no valid `name`, an
-    /// object has a key twice, a string is a reference of a realization, a float is too large for 64 bits, a surrogate pair
+    /// The text is not valid JSON, the config is not an object or its `name` is not valid, an object has a key twice, a string is a reference of a realization, a float is too large for 64 bits, a surrogate pair
     /// is incomplete, or lists and objects are nested more than 128 levels deep. The error names the path of the field, the
     /// line and the column (in bytes) where they are known.
     pub fn from_json(text: &str) -> Result<Self> {

@@ -42,7 +42,7 @@ impl fmt::Debug for Fields<'_> {
 
 impl<'a> Fields<'a> {
     pub(super) fn of(config: &'a ConfigJson) -> Result<Self> {
-        let Object(entries) = serde_json::from_str(config.text()).map_err(|error| {
+        let Object(entries) = serde_json::from_str(config.json()).map_err(|error| {
             Error::new(
                 ErrorKind::Config,
                 format!("the config of {} is not an object", config.id()),

@@ -31,9 +31,7 @@ pub(super) fn not_json(text: &str, refusal: serde_json::Error) -> Error {
             refusal.column()
         ),
     )
-    .with_help(
-        "write a JSON object; JSON has no NaN, no Infinity, no comments and no trailing commas",
-    )
+    .with_help("write a JSON object; JSON has no comments and no trailing commas")
 }
 
 /// Parses any value and drops it. After an error, `path` is the path of the invalid part.

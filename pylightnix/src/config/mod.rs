@@ -21,6 +21,7 @@ mod raw;
 mod read;
 mod text;
 mod value_error;
+mod words;
 mod writer;
 
 pub use changes::FieldChange;

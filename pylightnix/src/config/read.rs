@@ -9,14 +9,25 @@ use super::plain::realization;
 use super::raw::{JsonType, Object, Text, reason};
 use super::text::CanonicalText;
 use super::value_error::{ValueError, line_and_column};
+use super::words::{Words, as_numbers};
 use super::{ConfigJson, DRefId, Name, RRefId};
 use crate::{Error, ErrorKind, Result};
 
 /// Implements [`ConfigJson::from_json`].
 pub(super) fn from_json(text: &str) -> Result<ConfigJson> {
-    let raw: &RawValue = serde_json::from_str(text).map_err(|refusal| not_json(text, refusal))?;
+    match as_numbers(text) {
+        None => parsed(text, text, Words::default()),
+        Some((source, words)) => Ok(parsed(text, &source, words)?.with_words()),
+    }
+}
+
+/// Parses `source`, which is `text` with numbers in the place of `words`.
+fn parsed(text: &str, source: &str, words: Words) -> Result<ConfigJson> {
+    let raw: &RawValue =
+        serde_json::from_str(source).map_err(|refusal| not_json(source, refusal))?;
     let mut reader = Reader {
-        source: text,
+        source,
+        words,
         text: CanonicalText::in_buffer(String::with_capacity(text.len() + text.len() / 4)),
         deps: Vec::new(),
     };
@@ -55,6 +66,7 @@ pub(super) fn from_canonical(bytes: &[u8]) -> Result<ConfigJson> {
 /// Parses a JSON text level by level, from slices of it, and writes it as canonical text.
 struct Reader<'a> {
     source: &'a str,
+    words: Words,
     text: CanonicalText,
     /// The hashes of the dependencies.
     deps: Vec<[u8; 16]>,
@@ -72,8 +84,7 @@ impl<'a> Reader<'a> {
         self.object(raw)?;
         let Object(entries) = self.part(raw)?;
         let Some((_, name)) = entries.into_iter().find(|(key, _)| key == "name") else {
-            return Err(ValueError::new("has no `name`")
-                .with_help("add the name of the stage: {\"name\": \"stage\", ..}"));
+            return Name::new(UNNAMED).map_err(|error| ValueError::new(error.to_string()));
         };
         if JsonType::of(name) != JsonType::String {
             return Err(self
@@ -155,6 +166,10 @@ impl<'a> Reader<'a> {
     /// Writes a number as Python does: digits alone are an integer of any size, other forms are floats.
     fn number(&mut self, raw: &RawValue) -> Result<(), ValueError> {
         let digits = raw.get();
+        if let Some(word) = self.words.at(self.offset(raw)) {
+            self.text.verbatim(word);
+            return Ok(());
+        }
         if !digits.contains(['.', 'e', 'E']) {
             self.text
                 .verbatim(if digits == "-0" { "0" } else { digits });
@@ -192,6 +207,9 @@ impl<'a> Reader<'a> {
         (raw.get().as_ptr() as usize).saturating_sub(self.source.as_ptr() as usize)
     }
 }
+
+/// The name of a config that has none.
+const UNNAMED: &str = "unnamed";
 
 const NAME_HELP: &str =
     "a name is a string of 1 to 200 of the characters a-z, A-Z, 0-9, `_` and `-`";
