@@ -85,7 +85,7 @@
 //! - `signals`: `realize::Cancel::on_signals`, by which Ctrl-C stops runs.
 //! - `tracing`: a span for each run of a stage, whose `tracing` events are written to the log of its build; see
 //!   `pylightnix::trace`.
-//! - `unpack`: the stage `unpack`, archives and compressed files of other programs.
+//! - `unpack`: the stage `unpack`, archives and compressed files of other programs; and the import of archives of the Python package.
 //!
 //! The crate `pylightnix-cli` has the command line, as a function for programs with an experiment and as the program
 //! `pylightnix` for any store. It also has the progress display of runs.

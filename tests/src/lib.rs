@@ -9,6 +9,7 @@ pub mod library;
 pub mod line;
 pub mod packages;
 pub mod picture;
+pub mod python;
 pub mod remotes;
 pub mod runs;
 pub mod s3;

@@ -119,6 +119,8 @@ fn no_key_goes() {
         "copy plot --to other",
         "copy --all --to more",
         "unpack all.zip --store third",
+        "export plot --python python",
+        "import python --store fifth",
         "push plot --as best --remote ./shared",
         "pull best --remote ./shared --store fourth",
         "remote ls --remote ./shared",

@@ -88,7 +88,8 @@ fn anything_else_is_refused() {
     let python = root.join("python");
     fs::create_dir_all(python.join("store-v0")).unwrap();
     fs::create_dir_all(python.join("aaa")).unwrap();
-    refused(&python, "a store of Pylightnix for Python");
+    let report = refused(&python, "a store of the Python package pylightnix");
+    assert!(report.contains("`pylightnix import "), "{report}");
 
     for (name, text, why) in [
         (

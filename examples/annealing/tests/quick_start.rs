@@ -9,10 +9,15 @@ use std::fs;
 use std::path::Path;
 use std::process::Command;
 
+use pylightnix::store::Store;
+
 /// The references of the paper's derivations in Pylightnix.
 const PARAMS: &str = "7c308bad0e7fa364790b71e6ffab924a-params";
 const ANNEAL: &str = "aeeb4bea649e22497b49dfc1ec5ebedf-anneal";
 const PLOT: &str = "ff1dd5c155ee3faa445572e3246f0566-plot";
+
+/// The hash of the realization of the parameters in the paper.
+const PARAMS_THERE: &str = "6f906ca9ad8d9b128c57ed0df95ab899";
 
 /// The standard output and standard error of a run.
 struct Output {
@@ -118,6 +123,19 @@ fn the_best_run_of_two_stores_is_drawn() {
         second.lines[second.lines.len() - 3..],
         first.lines[first.lines.len() - 3..]
     );
+}
+
+#[test]
+fn exported_to_python_the_parameters_are_those_of_the_paper() {
+    let folder = tempfile::tempdir().unwrap();
+    run(folder.path(), &["--maxiter", "20"]);
+    let store = Store::open_existing(folder.path().join("_storageA")).unwrap();
+    let all = store.rrefs().unwrap();
+    let exported = store.export_python(all, folder.path().join("python"));
+    let exported = exported.unwrap().realizations;
+    let names: Vec<String> = exported.iter().map(|one| one.python.to_string()).collect();
+    assert_eq!(names.len(), 3);
+    assert_eq!(names[0], format!("rref:{PARAMS_THERE}-{PARAMS}"));
 }
 
 #[test]

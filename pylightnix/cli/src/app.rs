@@ -20,8 +20,8 @@ use pylightnix::plan::{AnyDRef, Target};
 use pylightnix::realize::Realize;
 
 /// The commands that need the plan, and so take the program's own arguments.
-const WITH_PLAN: [&str; 9] = [
-    "run", "plan", "accept", "replan", "graph", "why", "roots", "gc", "params",
+const WITH_PLAN: [&str; 10] = [
+    "run", "plan", "accept", "replan", "graph", "why", "roots", "gc", "params", "import",
 ];
 
 /// The command line of a program with an experiment: `run`, `plan`, and all that `pylightnix` can do with its store. Without

@@ -77,11 +77,12 @@ impl CommandError {
 
 /// Replaces methods of the library in a help text by the options of the command line.
 fn on_the_line(mut text: String) -> String {
-    const WORDS: [(&str, &str); 12] = [
+    const WORDS: [(&str, &str); 13] = [
         ("`keep_going()`", "`--keep-going`"),
         ("`with_dependents()`", "`--with-dependents`"),
         ("`force()`", "`--force`"),
         ("`nobody_else_uses_it()`", "`--nobody-else-uses-it`"),
+        ("`trust_unchecked()`", "`--trust-unchecked`"),
         ("`trust_unknown()`", "`--trust-unknown`"),
         ("`only_sealed()`", "`--only-sealed`"),
         ("`no_cut_off()`", "`--no-cut-off`"),

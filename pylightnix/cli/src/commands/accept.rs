@@ -30,7 +30,7 @@ const MOST_WAITING: usize = 10;
     ./experiment accept --changed normalise --check"
 )]
 #[group(skip)]
-#[command(group(clap::ArgGroup::new("what").required(true).args(["stages", "all", "changed"])))]
+#[command(group(clap::ArgGroup::new("what").required(true).args(["stages", "all", "unknown", "changed"])))]
 pub(crate) struct Accept {
     /// Accept all stale results of these stages: names or references
     #[arg(value_name = "STAGE", add = complete::stages())]
@@ -38,6 +38,9 @@ pub(crate) struct Accept {
     /// Accept the results that were made before the code that a stage calls counted
     #[arg(long)]
     all: bool,
+    /// Accept the results of which it is not known which code made them, such as imported ones
+    #[arg(long)]
+    unknown: bool,
     /// Accept the results whose code differs from the current code in this item alone, by the name that `plan` and `why` print;
     /// may be repeated, for an edit of several items
     #[arg(long, value_name = "ITEM")]
@@ -73,6 +76,9 @@ impl Accept {
         };
         if self.all {
             accept = accept.earlier();
+        }
+        if self.unknown {
+            accept = accept.unknown();
         }
         for item in &self.changed {
             accept = accept.changed(item);

@@ -10,10 +10,12 @@ mod completions;
 mod confirm;
 mod diff;
 mod du;
+mod export;
 mod find;
 mod gc;
 mod graph;
 mod help;
+mod import;
 mod key;
 mod link;
 mod list;
@@ -78,6 +80,8 @@ pub(crate) enum Command {
     Pack(pack::Pack),
     Unpack(pack::Unpack),
     Copy(pack::Copy),
+    Import(import::Import),
+    Export(export::Export),
     Push(push::Push),
     Pull(pull::Pull),
     Remote(remote::Remote),
@@ -142,6 +146,8 @@ impl Command {
             Command::Pack(command) => command.run(session),
             Command::Unpack(command) => command.run(session),
             Command::Copy(command) => command.run(session),
+            Command::Import(command) => command.run(session),
+            Command::Export(command) => command.run(session),
             Command::Push(command) => command.run(session),
             Command::Pull(command) => command.run(session),
             Command::Remote(command) => command.run(session),

@@ -104,6 +104,8 @@ enum Only {
     All,
     /// Those of versions of this library that did not follow what a stage calls.
     Earlier,
+    /// Those of which it is not known which code made them.
+    Unknown,
     /// Those whose code differs in these items and in nothing else.
     Changed(Vec<String>),
 }
@@ -121,6 +123,29 @@ impl Accept<'_> {
     /// [`CodeNotes::earlier`](crate::realize::CodeNotes::earlier) counts.
     pub fn earlier(mut self) -> Self {
         self.only = Only::Earlier;
+        self
+    }
+
+    /// Accepts only results of which it is not known which code made them, such as those that were
+    /// [imported](crate::store::python::Import): [`Stale::Unknown`].
+    ///
+    /// ```standalone_crate
+    /// # use pylightnix::prelude::*;
+    /// # #[derive(Config)] pub struct Sum { #[selfref("sum.json")] pub out: SelfRef<Json<u64>> }
+    /// # #[stage] fn sum(b: &Build<Sum>) -> Result<SumOutputs> {
+    /// #     Ok(SumOutputs { out: b.out.save(&(1..=100).sum())? })
+    /// # }
+    /// # fn main() -> Result<()> {
+    /// # let folder = tempfile::tempdir()?;
+    /// # let store = Store::open(folder.path().join("store"))?;
+    /// let sum = instantiate(Sum::new())?;
+    /// # let _ = store.realize(&sum)?;
+    /// let would = Realize::new(&store).accept().unknown().plan(&sum)?;
+    /// assert!(would.accepted.is_empty()); // it is known who made what is there
+    /// # Ok(()) }
+    /// ```
+    pub fn unknown(mut self) -> Self {
+        self.only = Only::Unknown;
         self
     }
 
@@ -296,7 +321,7 @@ impl Accept<'_> {
     fn is_open(&self, stage: &AnyDRef) -> Result<bool> {
         match &self.only {
             Only::Earlier => has_only_earlier(&self.run.store, stage),
-            Only::All | Only::Changed(_) => Ok(true),
+            Only::All | Only::Unknown | Only::Changed(_) => Ok(true),
         }
     }
 
@@ -309,7 +334,9 @@ impl Accept<'_> {
         changes: &CodeChanges,
     ) -> Result<bool> {
         match (&self.only, why, stage.node().code()) {
-            (Only::All, ..) | (Only::Earlier, Stale::HelpersUnknown, _) => Ok(true),
+            (Only::All, ..)
+            | (Only::Earlier, Stale::HelpersUnknown, _)
+            | (Only::Unknown, Stale::Unknown, _) => Ok(true),
             (Only::Changed(items), Stale::Code { was, .. }, Some(code)) => {
                 let then = CodeVersion {
                     fingerprint: Some(was),

@@ -20,7 +20,7 @@ mod inventory;
 mod pack;
 mod stage;
 mod unpack;
-mod writer;
+pub(in crate::store) mod writer;
 
 use std::path::Path;
 
@@ -33,9 +33,9 @@ pub use pack::{Pack, Packed};
 pub use unpack::Unpack;
 
 /// The Unix modes of archive entries.
-const FILE_MODE: u32 = 0o100_444;
-const EXECUTABLE_MODE: u32 = 0o100_555;
-const FOLDER_MODE: u32 = 0o040_555;
+pub(in crate::store) const FILE_MODE: u32 = 0o100_444;
+pub(in crate::store) const EXECUTABLE_MODE: u32 = 0o100_555;
+pub(in crate::store) const FOLDER_MODE: u32 = 0o040_555;
 const LINK_MODE: u32 = 0o120_777;
 
 impl Store {
@@ -63,6 +63,15 @@ impl Store {
     pub fn unpack(&self, archive: impl AsRef<Path>) -> Result<Vec<RRefId>> {
         Unpack::new(self).read(archive)
     }
+}
+
+/// Whether a file begins as an archive of realizations does.
+pub(in crate::store) fn is_archive_file(file: &std::fs::File) -> bool {
+    use std::os::unix::fs::FileExt as _;
+
+    let mut start = vec![0; pack::LONGEST_START as usize];
+    let read = file.read_at(&mut start, 0);
+    read.is_ok_and(|read| pack::is_archive(&start[..read]))
 }
 
 /// Returns the error for a malformed archive.

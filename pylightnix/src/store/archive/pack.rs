@@ -388,11 +388,11 @@ fn closure(store: &Store, roots: Vec<RRefId>) -> Result<All> {
 }
 
 /// The size of a local header and the longest possible name of the first entry.
-const LONGEST_START: u64 = 30 + 600;
+pub(super) const LONGEST_START: u64 = 30 + 600;
 
 /// Whether a file with this beginning is an archive of realizations: its first entry is the config of a derivation (APPNOTE.TXT
 /// of PKWARE, 4.3.7), or it has no entries (4.3.16).
-fn is_archive(start: &[u8]) -> bool {
+pub(super) fn is_archive(start: &[u8]) -> bool {
     if start.starts_with(b"PK\x05\x06") {
         return true;
     }

@@ -8,15 +8,16 @@ use super::file::ArchiveFile;
 use super::frame;
 use super::inventory::Packed;
 use super::refused;
-use crate::Result;
 use crate::config::RRefId;
 use crate::store::Store;
+use crate::store::disk::python::{is_python_archive, made_by_python};
 use crate::store::disk::room::free_bytes;
 use crate::store::disk::unsynced::Unsynced;
 use crate::store::publish::install::{add_builds, install};
 use crate::store::publish::staging::Staging;
 use crate::store::publish::whole::present;
 use crate::units::text;
+use crate::{ErrorKind, Result};
 
 /// An unpack operation with its options.
 ///
@@ -76,6 +77,7 @@ impl<'a> Unpack<'a> {
     /// See [`Store::unpack`].
     pub fn read_file(self, archive: &ArchiveFile) -> Result<Vec<RRefId>> {
         let ArchiveFile { file, path } = archive;
+        expect_no_python(file, path)?;
         let archive = Archive {
             path,
             file,
@@ -93,6 +95,7 @@ pub(super) fn examine(
     max_size: Option<u64>,
     place: &Path,
 ) -> Result<Vec<RRefId>> {
+    expect_no_python(file, path)?;
     let archive = Archive {
         path,
         file,
@@ -106,6 +109,14 @@ pub(super) fn examine(
     }
     let packed = inventory.realizations.into_iter();
     Ok(packed.map(|packed| packed.id).collect())
+}
+
+/// Says of an archive by the Python package what it is.
+fn expect_no_python(file: &File, path: &Path) -> Result<()> {
+    match is_python_archive(file) {
+        true => Err(made_by_python(path, "an archive", ErrorKind::Archive)),
+        false => Ok(()),
+    }
 }
 
 impl Archive<'_> {

@@ -35,7 +35,7 @@ const PART: u64 = 1 << 20;
 const PARTS: usize = 8;
 
 /// A zip file that is being written.
-pub(super) struct Writer {
+pub(in crate::store) struct Writer {
     file: BufWriter<File>,
     path: PathBuf,
     /// The current offset.
@@ -48,25 +48,25 @@ pub(super) struct Writer {
 }
 
 /// A folder or a file to pack.
-pub(super) struct Artifact<'a> {
+pub(in crate::store) struct Artifact<'a> {
     /// The name in the archive.
-    pub(super) name: String,
+    pub(in crate::store) name: String,
     /// The path below `out/`.
-    pub(super) path: &'a str,
-    pub(super) mode: u32,
+    pub(in crate::store) path: &'a str,
+    pub(in crate::store) mode: u32,
     /// The expected hash; `None` for a folder.
-    pub(super) digest: Option<&'a Digest>,
-    pub(super) size: u64,
+    pub(in crate::store) digest: Option<&'a Digest>,
+    pub(in crate::store) size: u64,
 }
 
 /// The artifact folder of a realization, opened.
-pub(super) struct Out {
+pub(in crate::store) struct Out {
     path: PathBuf,
     folder: OwnedFd,
 }
 
 impl Out {
-    pub(super) fn open(path: PathBuf) -> Result<Self> {
+    pub(in crate::store) fn open(path: PathBuf) -> Result<Self> {
         let folder = open_folder(&path)?;
         Ok(Out { path, folder })
     }
@@ -80,7 +80,7 @@ struct Packed {
 }
 
 impl Writer {
-    pub(super) fn create(path: &Path) -> Result<Self> {
+    pub(in crate::store) fn create(path: &Path) -> Result<Self> {
         let file = OpenOptions::new()
             .write(true)
             .create_new(true)
@@ -90,7 +90,7 @@ impl Writer {
     }
 
     /// Creates a writer for an empty file; `path` identifies it in error messages.
-    pub(super) fn of(file: File, path: &Path) -> Self {
+    pub(in crate::store) fn of(file: File, path: &Path) -> Self {
         Writer {
             file: BufWriter::with_capacity(BUFFER, file),
             path: path.to_owned(),
@@ -103,12 +103,12 @@ impl Writer {
     }
 
     /// Writes an entry with these bytes, stored.
-    pub(super) fn store(&mut self, name: &str, bytes: &[u8]) -> Result<()> {
+    pub(in crate::store) fn store(&mut self, name: &str, bytes: &[u8]) -> Result<()> {
         self.stored(name.to_owned(), FILE_MODE, bytes)
     }
 
     /// Writes an entry with the content of a file, stored.
-    pub(super) fn store_file(&mut self, name: &str, path: &Path) -> Result<()> {
+    pub(in crate::store) fn store_file(&mut self, name: &str, path: &Path) -> Result<()> {
         let opened = open_regular(path);
         let (mut file, size) = opened.map_err(|error| Error::io("read", path, error))?;
         let mut header = self.header(name.to_owned(), FILE_MODE, size);
@@ -119,7 +119,7 @@ impl Writer {
     }
 
     /// Writes an entry with a log, of which no record has a hash.
-    pub(super) fn log(&mut self, name: &str, path: &Path) -> Result<()> {
+    pub(in crate::store) fn log(&mut self, name: &str, path: &Path) -> Result<()> {
         let unreadable = |error| Error::io("read", path, error);
         let (mut file, size) = open_regular(path).map_err(unreadable)?;
         let mut header = self.header(name.to_owned(), FILE_MODE, size);
@@ -134,16 +134,20 @@ impl Writer {
         self.end_again(header)
     }
 
-    pub(super) fn folder(&mut self, name: &str) -> Result<()> {
+    pub(in crate::store) fn folder(&mut self, name: &str) -> Result<()> {
         self.stored(format!("{name}/"), FOLDER_MODE, &[])
     }
 
-    pub(super) fn link(&mut self, name: &str, target: &str) -> Result<()> {
+    pub(in crate::store) fn link(&mut self, name: &str, target: &str) -> Result<()> {
         self.stored(name.to_owned(), LINK_MODE, target.as_bytes())
     }
 
     /// Packs folders and files in this order, and verifies their content against the record.
-    pub(super) fn artifacts(&mut self, out: &Out, mut all: &[Artifact<'_>]) -> Result<()> {
+    pub(in crate::store) fn artifacts(
+        &mut self,
+        out: &Out,
+        mut all: &[Artifact<'_>],
+    ) -> Result<()> {
         while let [first, rest @ ..] = all {
             if first.size > SMALL {
                 self.large_artifact(out, first)?;
@@ -366,12 +370,12 @@ impl Writer {
     }
 
     /// Whether an error concerns the archive itself rather than a file to pack.
-    pub(super) fn is_refused(&self) -> bool {
+    pub(in crate::store) fn is_refused(&self) -> bool {
         self.is_refused
     }
 
     /// Writes the central directory, and returns the size of the archive.
-    pub(super) fn finish(mut self, durability: Durability) -> Result<u64> {
+    pub(in crate::store) fn finish(mut self, durability: Durability) -> Result<u64> {
         let (start, directory) = (self.at, std::mem::take(&mut self.directory));
         self.write(&directory)?;
         self.write(&entry::end(self.entries, start, directory.len() as u64))?;

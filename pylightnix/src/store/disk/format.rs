@@ -8,6 +8,7 @@ use uuid::Uuid;
 
 use crate::store::disk::durable::Durability;
 use crate::store::disk::layout::{FOLDERS, FORMAT, Layout, OBJECTS};
+use crate::store::disk::python::{is_python_store, made_by_python};
 use crate::store::disk::regular;
 use crate::store::disk::reserve::reserve;
 use crate::store::using::flock::make_locks;
@@ -73,6 +74,9 @@ pub(in crate::store) fn expect_store(root: &Path) -> Result<()> {
     if is_store(root)? {
         return Ok(());
     }
+    if is_python_store(root) {
+        return Err(made_by_python(root, "a store", ErrorKind::Store));
+    }
     let message = format!("there is no store at {}", root.display());
     Err(Error::new(ErrorKind::Missing, message)
         .at(root)
@@ -131,12 +135,13 @@ fn begin(root: &Path) -> Result<()> {
         if is_store(root)? {
             return Ok(());
         }
-        let fault = if entry == "store-v0" {
-            "it holds a store of Pylightnix for Python".to_owned()
-        } else {
-            format!("it holds {entry:?} and no `{FORMAT}`")
-        };
-        return Err(not_a_store(root, &fault));
+        if is_python_store(root) {
+            return Err(made_by_python(root, "a store", ErrorKind::Store));
+        }
+        return Err(not_a_store(
+            root,
+            &format!("it holds {entry:?} and no `{FORMAT}`"),
+        ));
     }
     if !root.is_dir() {
         let missing: Vec<&Path> = root.ancestors().take_while(|path| !path.exists()).collect();
@@ -152,8 +157,7 @@ fn begin(root: &Path) -> Result<()> {
         .map(drop)
 }
 
-/// Returns the name of an entry of `root` that an interrupted creation cannot have left. Prefers a name that tells what the
-/// folder is.
+/// Returns the name of an entry of `root` that an interrupted creation cannot have left.
 fn foreign_entry(root: &Path) -> Result<Option<String>> {
     let folder = match fs::read_dir(root) {
         Ok(folder) => folder,
@@ -168,7 +172,7 @@ fn foreign_entry(root: &Path) -> Result<Option<String>> {
             entries.push(name);
         }
     }
-    entries.sort_by_key(|name| (name != "store-v0", name.clone()));
+    entries.sort();
     Ok(entries.into_iter().next())
 }
 

@@ -12,6 +12,7 @@ pub(in crate::store) mod format;
 pub(in crate::store) mod hashing_stream;
 pub(in crate::store) mod layout;
 pub(in crate::store) mod parallel;
+pub(in crate::store) mod python;
 pub(crate) mod regular;
 pub(in crate::store) mod remove;
 pub(in crate::store) mod reserve;

@@ -14,6 +14,7 @@ use crate::store::object::choice::{RecordedChoice, understood};
 use crate::store::object::commit;
 use crate::store::object::environment::{self, Environment, EnvironmentChange};
 use crate::store::object::given_params::{self, GivenParams, ParamChange};
+use crate::store::object::python_origin::{self, PythonOrigin};
 use crate::store::object::reads::{self, Reads};
 use crate::store::object::signature::SignatureFile;
 use crate::store::object::uncommitted::Uncommitted;
@@ -137,6 +138,14 @@ pub struct BuildRecord {
         deserialize_with = "given_params::understood"
     )]
     pub params: Arc<BTreeMap<String, serde_json::Value>>,
+    /// Which realization of the Python package it was, if it was imported from there. The times of a build are those of Python, and its
+    /// machine and user are not known.
+    #[serde(
+        default,
+        skip_serializing_if = "Option::is_none",
+        deserialize_with = "python_origin::understood"
+    )]
+    pub python: Option<PythonOrigin>,
     /// What this record attaches to the realization, if it is none of a build, import or acceptance. Such a record is in no list of
     /// builds.
     #[serde(
@@ -194,6 +203,7 @@ impl BuildRecord {
             peak_memory: None,
             carried: None,
             params: GivenParams::default(),
+            python: None,
             attached: None,
         }
     }

@@ -24,7 +24,7 @@ pub(crate) struct Builds {
 pub(crate) struct BuildHead<'a> {
     /// Whether this is a build, an import or an acceptance.
     pub(crate) kind: BuildKind,
-    /// When the build ended.
+    /// When the build ended; of a build by Python, when it began.
     pub(crate) stop: Timestamp,
     /// The duration of the build.
     pub(crate) seconds: f64,
@@ -199,8 +199,9 @@ pub(in crate::store) fn pack_build(to: &mut Vec<u8>, record: &BuildRecord) {
         BuildKind::Import => 1,
         BuildKind::Accept => 2,
     });
-    put_i64(to, record.stop.as_second());
-    put_u32(to, record.stop.subsec_nanosecond().cast_unsigned());
+    let made_at = record.made_at();
+    put_i64(to, made_at.as_second());
+    put_u32(to, made_at.subsec_nanosecond().cast_unsigned());
     put_u64(to, record.seconds().to_bits());
     let run = RunOf::of_record(record);
     to.push(u8::from(run.is_some()));

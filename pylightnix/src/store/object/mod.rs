@@ -18,6 +18,7 @@ pub(in crate::store) mod environment;
 pub(in crate::store) mod given_params;
 pub(in crate::store) mod paths;
 pub(in crate::store) mod promised;
+pub(in crate::store) mod python_origin;
 pub(in crate::store) mod reads;
 pub(in crate::store) mod realization;
 pub(in crate::store) mod record;
