@@ -263,6 +263,22 @@ fn what_is_there_is_taken_and_a_run_with_nothing_to_build_asks_nothing() {
 }
 
 #[test]
+fn many_stages_are_few_requests() {
+    let group = Group::new();
+    let plan: Vec<_> = (0..300).map(thrown).collect();
+    let made = group.ada.realize(&plan).unwrap();
+    group.push(&made);
+    let watched = Watched::new(&group.place());
+    let (taken, report, _) = group.ben(&plan, &watched);
+    assert_eq!((report.fetched, report.built), (300, 0));
+    let asked = watched.asked();
+    assert!(asked.len() <= 12, "{asked:?}");
+    let ids = |all: &[RRef<Throw>]| all.iter().map(|rref| rref.id().clone()).collect::<Vec<_>>();
+    assert_eq!(ids(&taken), ids(&made));
+    assert!(group.ben.check().contents().run().unwrap().is_sound());
+}
+
+#[test]
 fn what_is_here_and_what_is_there_count_together() {
     let group = Group::new();
     let six = instantiate(Six::new()).unwrap();

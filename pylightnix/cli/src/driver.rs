@@ -4,6 +4,7 @@
 use std::env;
 use std::ffi::OsString;
 use std::fs::{self, OpenOptions};
+use std::io::Read as _;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::thread::sleep;
@@ -25,6 +26,10 @@ const DRIVER: &str = "PYLIGHTNIX_DRIVER";
 /// Starts `"$@"` with the variable, in the same process, which does not end with the terminal.
 const START: &str =
     "trap '' HUP; PYLIGHTNIX_DRIVER=$1:$$; export PYLIGHTNIX_DRIVER; shift; exec \"$@\"";
+
+/// Says on standard output that the process does not end with the terminal any more, and appends to the file `$1` what it says then. Comes
+/// before [`START`].
+const STAYS: &str = "trap '' HUP; echo; exec >>\"$1\" 2>&1; shift; ";
 
 /// The file with the job that is the driver of a run.
 const JOB: &str = "job";
@@ -70,7 +75,8 @@ pub(crate) fn new_run(
     Ok(store.run_named(&journal.id().to_string())?)
 }
 
-/// Starts a driver for a run, in a session of its own. Returns it before it has begun. `place` is that of the store, if it was named.
+/// Starts a driver for a run, in a session of its own. Returns it before it has begun, and when this process may end with its terminal.
+/// `place` is that of the store, if it was named.
 pub(crate) fn start(
     place: Option<&Path>,
     run: &RunFolder,
@@ -78,24 +84,37 @@ pub(crate) fn start(
     arguments: &[OsString],
 ) -> CommandResult<Child> {
     let folder = run.record()?.folder;
-    let output = run.output();
-    let opened = OpenOptions::new().create(true).append(true).open(&output);
-    let output = opened.map_err(|error| Error::io("open", &output, error))?;
+    let path = run.output();
+    let opened = OpenOptions::new().create(true).append(true).open(&path);
+    let output = opened.map_err(|error| Error::io("open", &path, error))?;
     let mut command = Command::new("/bin/sh");
     command
-        .args(["-c", START, "sh"])
+        .arg("-c")
+        .arg(format!("{STAYS}{START}"))
+        .arg("sh")
+        .arg(&path)
         .arg(run.id().to_string())
         .arg(program)
         .args(arguments)
         .current_dir(&folder)
         .stdin(Stdio::null())
-        .stdout(output.try_clone()?)
+        .stdout(Stdio::piped())
         .stderr(output);
     if let Some(place) = place {
         command.env("PYLIGHTNIX_ROOT", place.canonicalize()?);
     }
-    let started = command.spawn();
-    Ok(started.map_err(|error| Error::io("run the program", program, error))?)
+    let refused = |error| Error::io("run the program", program, error);
+    let mut driver = command.spawn().map_err(refused)?;
+    // Until it says so, the end of the terminal is its end.
+    let mut said = [0];
+    let stays = driver
+        .stdout
+        .take()
+        .map_or(Ok(0), |mut out| out.read(&mut said));
+    match stays.map_err(refused)? {
+        0 => Err(not_begun(run).into()),
+        _ => Ok(driver),
+    }
 }
 
 /// Waits until a driver has taken its run over, or is gone.
@@ -114,11 +133,14 @@ pub(crate) fn expect_begun(run: &RunFolder, driver: &mut Child) -> CommandResult
         }
         sleep(Duration::from_millis(20));
     }
+    Err(not_begun(run).into())
+}
+
+fn not_begun(run: &RunFolder) -> Error {
     let message = format!("the process of run {} did not begin its work", run.id());
-    let error = Error::new(ErrorKind::Io, message).at(run.path());
-    Err(error
+    Error::new(ErrorKind::Io, message)
+        .at(run.path())
         .with_help(format!("what it said is in {}", run.output().display()))
-        .into())
 }
 
 /// Returns the program that can go on with a run whose process is gone, and its arguments.

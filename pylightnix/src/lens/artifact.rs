@@ -3,6 +3,7 @@
 use std::borrow::Cow;
 use std::fmt;
 use std::marker::PhantomData;
+use std::panic::resume_unwind;
 use std::path::{Component, Path, PathBuf};
 use std::sync::Arc;
 
@@ -10,7 +11,8 @@ use super::format::{Format, Opaque};
 use super::notes::{Look, NotedPlace};
 use crate::config::RRefId;
 use crate::plan::matcher::OfTheLibrary;
-use crate::{Error, ErrorKind, Result};
+use crate::store::Realization;
+use crate::{BoxError, Error, ErrorKind, Result};
 
 /// An artifact of a realization, in format `F`.
 pub struct Artifact<F = Opaque> {
@@ -26,9 +28,26 @@ pub(crate) struct ArtifactHome {
     pub(super) out: PathBuf,
     /// The place in a running stage.
     pub(super) place: Option<NotedPlace>,
+    /// The realization, if it was a stub when it was chosen: its files may have to be fetched.
+    pub(super) stub: Option<Realization>,
 }
 
 impl ArtifactHome {
+    /// Fetches the files, unless they are here.
+    pub(super) fn fetch(&self) -> Result<()> {
+        self.stub.as_ref().map_or(Ok(()), Realization::fetch)
+    }
+
+    /// Fetches the files before a path to them is given away. In a stage a failure ends the stage; elsewhere the path leads nowhere, which
+    /// shows to who reads there.
+    pub(super) fn fetch_for_path(&self) {
+        if let Err(error) = self.fetch()
+            && self.place.is_some()
+        {
+            resume_unwind(Box::new(error));
+        }
+    }
+
     fn look(&self, look: Look<'_>) {
         if let Some(place) = &self.place {
             place.look(look);
@@ -80,10 +99,21 @@ impl<F> Artifact<F> {
         }
     }
 
-    /// Returns the path of the artifact, which is read-only.
+    /// Returns the path of the artifact, which is read-only. If its files are not here, they are fetched; in a running stage the stage fails
+    /// if they cannot be fetched, and elsewhere the path leads nowhere then. [`fetch`](Self::fetch) tells beforehand.
     pub fn path(&self) -> &Path {
         self.home.look_at_path(&self.path);
+        self.home.fetch_for_path();
         &self.path
+    }
+
+    /// Fetches the files of the realization that the artifact belongs to, if the store has only its records: see
+    /// [`Store::fetch`](crate::store::Store::fetch).
+    ///
+    /// # Errors
+    /// As [`Store::fetch`](crate::store::Store::fetch).
+    pub fn fetch(&self) -> Result<()> {
+        self.home.fetch()
     }
 
     /// Returns the realization that the artifact belongs to.
@@ -92,10 +122,10 @@ impl<F> Artifact<F> {
         &self.home.rref
     }
 
-    /// Reads the artifact.
+    /// Reads the artifact. If its files are not here, they are fetched.
     ///
     /// # Errors
-    /// The file is missing, cannot be read, or is not valid in its format. The error names the stage, the artifact and the
+    /// The file is missing, cannot be fetched or read, or is not valid in its format. The error names the stage, the artifact and the
     /// path.
     pub fn load(&self) -> Result<F::Value>
     where
@@ -105,7 +135,9 @@ impl<F> Artifact<F> {
             true => self.home.look_at_artifact(&self.path),
             false => self.home.look_at_path(&self.path),
         }
-        F::read(&self.path).map_err(|cause| {
+        let fetched = self.home.fetch().map_err(BoxError::from);
+        let read = fetched.and_then(|()| F::read(&self.path));
+        read.map_err(|cause| {
             // The error names the realization, and the stage may keep its text.
             self.home.look(Look::Reference);
             let name = self.home.rref.name();
@@ -143,7 +175,8 @@ impl<F> Clone for Artifact<F> {
 
 impl<F> fmt::Debug for Artifact<F> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "Artifact({:?})", self.path())
+        self.home.look_at_path(&self.path);
+        write!(f, "Artifact({:?})", self.path)
     }
 }
 

@@ -13,6 +13,7 @@ use super::artifact::ArtifactHome;
 use super::link::{Chained, Link};
 use super::notes::{Look, NotedPlace};
 use super::{Artifact, Chosen, Config, Dependency, Failure, Phase, Promise};
+use crate::Result;
 use crate::config::RRefId;
 use crate::store::{BuildKind, BuildRecord, Clock, Realization};
 
@@ -114,9 +115,17 @@ impl<C: Config> RRef<C> {
         self.any.id()
     }
 
-    /// Returns the folder of its artifacts.
+    /// Returns the folder of its artifacts. If they are not here, they are fetched, as for [`Artifact::path`].
     pub fn path(&self) -> &Path {
         self.any.path()
+    }
+
+    /// Fetches its files, if the store has only its records: see [`Store::fetch`](crate::store::Store::fetch).
+    ///
+    /// # Errors
+    /// As [`Store::fetch`](crate::store::Store::fetch).
+    pub fn fetch(&self) -> Result<()> {
+        self.any.0.home().fetch()
     }
 
     /// Returns the builds, imports and acceptances that produced this result, oldest first.
@@ -254,6 +263,9 @@ impl<C: Config> AnyRealized for RealizedStage<C> {
                 rref: id.clone(),
                 out: self.realization.out(),
                 place: None,
+                stub: Some(&self.realization)
+                    .filter(|known| known.is_stub())
+                    .cloned(),
             })
         })
     }
@@ -293,6 +305,7 @@ impl<C: Config> AnyRealized for NotedStage<C> {
                 rref: realization.id.clone(),
                 out: realization.out(),
                 place: Some(self.place.clone()),
+                stub: self.of.stub(),
             })
         })
     }
@@ -387,7 +400,15 @@ impl AnyRRef {
     /// Returns the folder of its artifacts.
     pub fn path(&self) -> &Path {
         self.look(Look::All);
+        self.0.home().fetch_for_path();
         self.path_unseen()
+    }
+
+    /// Returns the realization if its files may have to be fetched.
+    fn stub(&self) -> Option<Realization> {
+        Some(self.realization())
+            .filter(|known| known.is_stub())
+            .cloned()
     }
 
     pub(super) fn path_unseen(&self) -> &Path {

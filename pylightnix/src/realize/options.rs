@@ -25,7 +25,7 @@ use super::stop::cancel::Cancel;
 use crate::config::{DRefId, RRefId};
 use crate::keys::Trust;
 use crate::plan::{AnyDRef, AnyNode, Args, Counts, Limits, PlanGraph, RunArg, Sealing};
-use crate::store::remote::Remote;
+use crate::store::remote::{Remote, use_in_runs};
 use crate::store::{Store, cores};
 use crate::{Error, ErrorKind, Result};
 
@@ -648,7 +648,8 @@ impl<'a> Realize<'a> {
     /// # Ok(()) }
     /// ```
     pub fn remote(mut self, remote: &Remote) -> Self {
-        self.remotes.get_or_insert_default().add(remote);
+        let of_run = self.remotes.get_or_insert_default().add(remote);
+        use_in_runs(&self.store, &of_run);
         self
     }
 

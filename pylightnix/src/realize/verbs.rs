@@ -121,7 +121,7 @@ impl Realize<'_> {
         };
         let (graph, choices, report) = run_plan(self, list, &self.given)?;
         let chosen = |at| choices.taken(at).map(|taken| &taken.rrefs);
-        Ok((graph.collect(target, chosen), report))
+        Ok((self.hand_out(&graph, target, chosen)?, report))
     }
 
     /// Returns what [`run`](Self::run) would return if nothing has to run: asserts that all stages of the plan are realized
@@ -152,7 +152,7 @@ impl Realize<'_> {
     pub fn realized<T: Target + ?Sized>(&self, target: &T) -> Result<T::Output> {
         let graph = self.graph_of(target)?;
         let chosen = realized(self, &graph)?;
-        Ok(graph.collect(target, |at| chosen.get(at)))
+        self.hand_out(&graph, target, |at| chosen.get(at))
     }
 
     /// Predicts what a run would do for each stage, with the reason, without running anything.

@@ -11,6 +11,7 @@ use crate::session::{Session, style};
 use crate::table::{Cell, Column, Table};
 use crate::text::{count, local_time, short_rref, size};
 use crate::values;
+use pylightnix::store::remote::Remote;
 use pylightnix::store::{Gc as Collection, GcReport, Root};
 use pylightnix::{Error, ErrorKind};
 
@@ -37,6 +38,13 @@ pub(crate) struct Gc {
     /// Free no more than this, the oldest first, as in `10GiB`
     #[arg(long, value_name = "SIZE", value_parser = values::size)]
     free_at_most: Option<u64>,
+    /// Also free the files of results that a remote has: their records stay, and the files come back when they are needed. Names the
+    /// remote, unless there is only one
+    #[arg(long, value_name = "REMOTE", num_args = 0..=1, default_missing_value = "")]
+    pushed: Option<String>,
+    /// With `--pushed`, leave files that were built or fetched less than this ago
+    #[arg(long, value_name = "AGE", value_parser = values::duration, default_value = "1d", requires = "pushed")]
+    pushed_before: Duration,
     /// Do not ask
     #[arg(long, short)]
     yes: bool,
@@ -64,18 +72,27 @@ impl Gc {
             return Err(nothing_is_kept().into());
         }
         let dropped = self.dropped(session, &roots);
+        let pushed = match self.pushed.as_deref() {
+            Some(name) => Some(
+                session
+                    .store()?
+                    .remote(Some(name).filter(|name| !name.is_empty()))?,
+            ),
+            None => None,
+        };
+        let pushed = pushed.as_ref();
         if self.dry_run {
-            let report = self.collection(session, &dropped)?.plan()?;
+            let report = self.collection(session, &dropped, pushed)?.plan()?;
             return self.print(session, &report);
         }
         if !self.yes && is_asked() {
-            let report = self.collection(session, &dropped)?.plan()?;
+            let report = self.collection(session, &dropped, pushed)?.plan()?;
             if has_something(&report) && !ask(session, &report)? {
                 session.say("nothing was removed");
                 return Ok(Exit::Failed);
             }
         }
-        let report = self.collection(session, &dropped)?.run()?;
+        let report = self.collection(session, &dropped, pushed)?.run()?;
         self.print(session, &report)
     }
 
@@ -95,6 +112,7 @@ impl Gc {
         &self,
         session: &'s Session,
         dropped: &HashSet<String>,
+        pushed: Option<&'s Remote>,
     ) -> CommandResult<Collection<'s>> {
         let mut gc = session.store()?.gc().remove_roots(dropped.clone());
         if let Some(age) = self.older_than {
@@ -105,6 +123,9 @@ impl Gc {
         }
         if let Some(bytes) = self.free_at_most {
             gc = gc.free_at_most(bytes);
+        }
+        if let Some(remote) = pushed {
+            gc = gc.pushed(remote, self.pushed_before);
         }
         if self.nobody_else_uses_it {
             gc = gc.nobody_else_uses_it();
@@ -145,7 +166,10 @@ fn is_asked() -> bool {
 }
 
 fn has_something(report: &GcReport) -> bool {
-    !(report.realizations.is_empty() && report.derivations.is_empty() && report.failed.is_empty())
+    !(report.realizations.is_empty()
+        && report.stubs.is_empty()
+        && report.derivations.is_empty()
+        && report.failed.is_empty())
 }
 
 /// Shows what would be removed, and asks for confirmation.
@@ -184,6 +208,22 @@ pub(super) fn write_report(
         ]);
     }
     table.write(out)?;
+    if !report.stubs.is_empty() {
+        let columns = [
+            Column::left("FILES OF"),
+            Column::right("FREES"),
+            Column::left("NAME").shrinks(),
+        ];
+        let mut table = Table::new(session, columns);
+        for stub in &report.stubs {
+            table.row([
+                Cell::styled(short_rref(&stub.rref), style::REFERENCE),
+                size(stub.freed).into(),
+                stub.rref.name().as_str().into(),
+            ]);
+        }
+        table.write(out)?;
+    }
     for folder in &report.failed {
         writeln!(out, "failed build {}", folder.display())?;
     }
@@ -231,6 +271,11 @@ pub(super) fn write_report(
         )
     )];
     let more = [
+        (
+            report.stubs.len(),
+            "realization's files",
+            "realizations' files",
+        ),
         (report.derivations.len(), "derivation", "derivations"),
         (report.failed.len(), "failed build", "failed builds"),
         (

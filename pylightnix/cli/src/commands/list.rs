@@ -195,6 +195,7 @@ impl Listed for Realization {
             self.last_built().map(local_time).unwrap_or_default().into(),
             self.build_seconds().map(seconds).unwrap_or_default().into(),
             match self.outcome {
+                Outcome::Ok if self.is_stub() => format!("{name} (files not here)").into(),
                 Outcome::Ok => name.into(),
                 _ => Cell::styled(format!("{name} (failed)"), style::BAD),
             },

@@ -35,6 +35,9 @@ pub(crate) struct Pack {
     /// Leave out build records and logs
     #[arg(long)]
     without_builds: bool,
+    /// Pack the records alone of results whose files are at a remote; without it, their files are fetched first
+    #[arg(long)]
+    stubs: bool,
 }
 
 /// Unpack an archive into the store
@@ -53,6 +56,9 @@ pub(crate) struct Unpack {
     /// Refuse an archive that unpacks to more than this, as in `10GiB` [default: the free disk space]
     #[arg(long, value_name = "SIZE", value_parser = values::size)]
     max_size: Option<u64>,
+    /// Take also an archive that was packed with `--stubs`: the files of some results stay at a remote until they are needed
+    #[arg(long)]
+    stubs: bool,
 }
 
 /// Copy realizations, with everything that they were made from, to or from another store
@@ -111,6 +117,9 @@ impl Pack {
         let mut packing = Packing::new(session.store()?);
         if self.without_builds {
             packing = packing.without_builds();
+        }
+        if self.stubs {
+            packing = packing.stubs();
         }
         let packed = match self.all {
             true => self.write_every(session, packing)?,
@@ -197,6 +206,9 @@ impl Unpack {
         let mut unpacking = Unpacking::new(store);
         if let Some(bytes) = self.max_size {
             unpacking = unpacking.max_size(bytes);
+        }
+        if self.stubs {
+            unpacking = unpacking.stubs();
         }
         let rrefs = unpacking.read_file(&archive)?;
         print_brought(

@@ -48,7 +48,10 @@ impl PathOf {
         } else {
             let (rref, inside) = session.artifact(&self.reference)?;
             let path = match (inside, self.artifact) {
-                (None, None) => store.out_dir(&rref),
+                (None, None) => {
+                    store.expect_files(&rref)?;
+                    store.out_dir(&rref)
+                }
                 (Some(path), None) | (None, Some(path)) => store.artifact(&rref, &path)?,
                 (Some(folder), Some(path)) => store.artifact(&rref, &format!("{folder}/{path}"))?,
             };

@@ -71,6 +71,9 @@ struct Answer<'a> {
     context: Vec<Dependency<'a>>,
     artifacts: &'a [Entry],
     size_bytes: u64,
+    /// Whether the files are not in the store.
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    stub: bool,
     builds: Vec<BuildRow<'a>>,
     /// The notes and tags.
     remarks: Vec<Remark>,
@@ -248,6 +251,7 @@ impl Page<'_> {
                 .collect(),
             artifacts: entries,
             size_bytes: self.size(),
+            stub: self.realization.is_stub(),
             builds: self.realization.builds().iter().map(build).collect(),
             remarks: self.realization.remarks(),
             series: &self.series,
@@ -441,7 +445,14 @@ impl Page<'_> {
         if entries.is_empty() {
             return Ok(());
         }
-        self.heading(format_args!("Artifacts ({})", size(self.size())), out)?;
+        let (all, id) = (size(self.size()), short_rref(&self.realization.id));
+        match self.realization.is_stub() {
+            true => {
+                let how = format_args!("Artifacts ({all}, not here: `pull {id}` fetches them)");
+                self.heading(how, out)?;
+            }
+            false => self.heading(format_args!("Artifacts ({all})"), out)?,
+        }
         for entry in entries.iter().take(most) {
             let faint = |text: String| self.session.paint(style::FAINT, text);
             let path = visible::line(&entry.path);
@@ -584,6 +595,7 @@ impl Page<'_> {
         let is_file = |entry: &&Entry| matches!(entry.kind, EntryKind::File { .. });
         let all: Vec<_> = entries
             .filter(|entry| is_file(entry) && is_picture(&entry.path))
+            .filter(|_| !self.realization.is_stub())
             .collect();
         // The terminal is queried only if there are pictures.
         let terminal = match all.is_empty() {

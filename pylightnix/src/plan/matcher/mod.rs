@@ -123,7 +123,7 @@ pub trait Matcher<C: Config>: Send + Sync + 'static {
     /// Only these are fetched of candidates at a remote ([`Realize::remote`](crate::realize::Realize::remote)), however large the
     /// others are. `only()`, `latest()` and the like read none.
     ///
-    /// ```
+    /// ```standalone_crate
     /// # use pylightnix::prelude::*;
     /// #[derive(Config)]
     /// pub struct Train {

@@ -35,7 +35,7 @@ impl Realize<'_> {
             }
         }
         let chosen = |at| choices.taken(at).map(|taken| &taken.rrefs);
-        Ok((graph.collect(target, chosen), report))
+        Ok((self.hand_out(&graph, target, chosen)?, report))
     }
 
     /// Realizes the final plan of a run that was asked before.

@@ -5,6 +5,7 @@ use std::sync::Arc;
 use crate::Result;
 use crate::config::RRefId;
 use crate::lens::Chosen;
+use crate::plan::matcher::ReadArtifacts;
 use crate::plan::{AnyDRef, Code, PlanGraph, Selection, Titled};
 use crate::realize::decide::clock_watch::ClockWatch;
 use crate::realize::decide::runs::{CurrentCode, DueRuns, EndedRuns, RunHistory};
@@ -329,6 +330,13 @@ impl DecisionInput<'_> {
     }
 
     fn select(&self, current: Vec<Realization>) -> Result<Selection> {
+        if current.iter().any(Realization::is_stub)
+            && self.dref.node().read_artifacts() != ReadArtifacts::Nothing
+        {
+            // All in one, as the matcher would fetch them one by one.
+            let stubs = current.iter().filter(|known| known.is_stub());
+            self.store.fetch(stubs.map(|known| &known.id))?;
+        }
         match caught(|| self.dref.select(current, self.chosen)) {
             Ok(answer) => answer.map_err(|cause| matcher_failed(self.titled(), cause)),
             Err(panic) => Err(matcher_failed(self.titled(), panic.into())),

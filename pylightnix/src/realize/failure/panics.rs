@@ -6,6 +6,8 @@ use std::panic::{self, AssertUnwindSafe, catch_unwind};
 use std::sync::Once;
 use std::thread;
 
+use crate::Error;
+
 thread_local! {
     /// The message and the location of the last panic on this thread, until they are taken.
     static LAST: RefCell<Option<(String, String)>> = const { RefCell::new(None) };
@@ -39,6 +41,10 @@ fn install_hook() {
 }
 
 fn text(panic: &(dyn Any + Send)) -> String {
+    if let Some(error) = panic.downcast_ref::<Error>() {
+        // The files of a dependency, which the library could not fetch.
+        return format!("{error:?}");
+    }
     let said = said(panic);
     match LAST.take() {
         // The location of a panic that was resumed from another thread is stored in that thread.

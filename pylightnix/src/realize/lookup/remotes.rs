@@ -39,13 +39,16 @@ pub(in crate::realize) struct RunRemote {
 }
 
 impl Remotes {
-    pub(in crate::realize) fn add(&mut self, remote: &Remote) {
+    /// Adds a remote, and returns it as runs ask it.
+    pub(in crate::realize) fn add(&mut self, remote: &Remote) -> Remote {
+        let of_run = remote.of_run(PATIENCE);
         self.all.push(RunRemote {
             name: remote.name(),
-            remote: remote.of_run(PATIENCE),
+            remote: of_run.clone(),
             failures: AtomicUsize::new(0),
             view: Mutex::default(),
         });
+        of_run
     }
 
     pub(in crate::realize) fn are_some(&self) -> bool {

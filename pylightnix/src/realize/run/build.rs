@@ -77,6 +77,7 @@ pub(super) fn begin(
 ) -> Result<()> {
     arguments::check_one(run.options, input.dref)?;
     run.configs.check(run.graph, at)?;
+    run.options.fetch_for(input)?;
     count(&run.counters.built);
     run.notify_left();
     let find = || run.brief(at, reason);

@@ -73,6 +73,12 @@ pub(in crate::realize) fn carry(
 /// Publishes the results in the context of `input`. Returns `None` if one of them is damaged, so that the stage has to run.
 fn publish(input: &DecisionInput<'_>, found: &Carryable) -> Result<Option<Vec<RRefId>>> {
     let (store, dref) = (input.store, input.dref.id());
+    let stubs = found.results.iter().map(|(realization, _)| realization);
+    let stubs = stubs.filter(|realization| realization.is_stub());
+    match store.fetch(stubs.map(|realization| &realization.id)) {
+        Err(error) if is_of_the_source(&error) => return Ok(None),
+        done => done?,
+    }
     let builds = || found.results.iter().flat_map(|(_, builds)| builds);
     // If this process dies after the first of several, the mark lets the next run make the others.
     let of = builds().filter_map(|build| build.of).max().unwrap_or(1);

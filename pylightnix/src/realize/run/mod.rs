@@ -9,6 +9,7 @@ mod carry;
 pub(super) mod choices;
 pub(super) mod counters;
 mod elsewhere;
+mod files;
 pub(super) mod progress;
 pub(super) mod rehearsal;
 pub(super) mod run_plan;

@@ -407,7 +407,7 @@ impl<'a> RunState<'a> {
             if self.scheduler.is_alone() {
                 return Ok(StageOutcome::Later);
             }
-            if let Some((taken, by)) = substitute(self, remotes, &input, policy)? {
+            if let Some((taken, by)) = substitute(self, remotes, at, &input, policy)? {
                 return Ok(self.chosen(stage, taken, by));
             }
         }
@@ -430,7 +430,7 @@ impl<'a> RunState<'a> {
                 }
                 if !turn.granted
                     && let Some(remotes) = self.options.remotes()
-                    && let Some((taken, by)) = substitute(self, remotes, &input, policy)?
+                    && let Some((taken, by)) = substitute(self, remotes, at, &input, policy)?
                 {
                     return Ok(self.chosen(stage, taken, by));
                 }

@@ -28,6 +28,7 @@ const MOST: u64 = 64 << 20;
 pub(super) fn substitute(
     run: &RunState<'_>,
     remotes: &Remotes,
+    at: usize,
     input: &DecisionInput<'_>,
     policy: ReusePolicy,
 ) -> Result<Option<(Taken, ChosenBy)>> {
@@ -52,6 +53,7 @@ pub(super) fn substitute(
         input,
         code,
         reads: input.dref.node().read_artifacts(),
+        is_below: !run.graph.dependents(at).is_empty(),
         offers: Offers::new(store)?,
         fetched: BTreeMap::new(),
         size: 0,
@@ -73,6 +75,8 @@ struct Asking<'s, 'a> {
     input: &'s DecisionInput<'s>,
     code: &'s Code,
     reads: ReadArtifacts,
+    /// Whether it is for a stage below others, whose large files may never be needed here.
+    is_below: bool,
     offers: Offers<'s>,
     /// What was taken from each remote by its name, and the bytes that came.
     fetched: BTreeMap<String, (Vec<RRefId>, u64)>,
@@ -224,10 +228,11 @@ impl Asking<'_, '_> {
         }
     }
 
-    /// Publishes these, as far as they are whole.
+    /// Publishes these. Large files are left to who needs them, unless the matcher may read them whenever it chooses.
     fn publish(&mut self, remotes: &Remotes, wanted: &[RRefId]) -> Result<()> {
         let run = self.run;
         let notify: Notify<'_> = &|event| run.notify(event);
+        let as_stubs = self.is_below && self.reads == ReadArtifacts::Nothing;
         let mut by_remote: BTreeMap<String, Vec<RRefId>> = BTreeMap::new();
         for rref in wanted {
             let name = self.offers.remote_of(rref).unwrap_or_default();
@@ -238,7 +243,7 @@ impl Asking<'_, '_> {
                 rrefs,
                 bytes,
                 left_out,
-            } = self.offers.publish(&rrefs)?;
+            } = self.offers.publish(&rrefs, as_stubs)?;
             let fetched = self.fetched.entry(name.clone()).or_default();
             fetched.0.extend(rrefs);
             fetched.1 += bytes;

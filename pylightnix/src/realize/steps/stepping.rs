@@ -312,7 +312,7 @@ impl<'a, T: Target> Stepping<'a, T> {
         }
         self.options.forced.clear();
         let chosen = |at| choices.taken(at).map(|taken| &taken.rrefs);
-        Ok(self.graph.collect(&self.target, chosen))
+        self.options.hand_out(&self.graph, &self.target, chosen)
     }
 
     /// Runs the rest of these stages and of their dependencies.

@@ -4,11 +4,12 @@ use std::collections::{BTreeMap, BTreeSet, HashMap};
 
 use super::content::Archive;
 use super::frame::{Member, Method};
-use super::{EXECUTABLE_MODE, FILE_MODE, FOLDER_MODE, LINK_MODE, refused};
+use super::{CODE, CODE_ITEMS, EXECUTABLE_MODE, FILE_MODE, FOLDER_MODE, LINK_MODE, refused};
 use crate::config::{ConfigJson, DRefId, Digest, RRefId};
 use crate::store::disk::layout::{CONFIG, OUT, RECORD};
 use crate::store::object::build_record::{BuildFile, BuildRecord};
-use crate::store::object::record::{Record, reference};
+use crate::store::object::code_list::{CodeList, is_hash};
+use crate::store::object::record::{Outcome, Record, reference};
 use crate::store::object::signature::SignatureFile;
 use crate::store::object::tree::EntryKind;
 use crate::store::object::violation::lacking_in;
@@ -22,6 +23,8 @@ pub(super) struct Packed {
     pub(super) text: String,
     /// The build records and logs: file names and positions in the list of entries.
     pub(super) builds: Vec<(String, usize)>,
+    /// The fingerprints of code that the build records name.
+    pub(super) fingerprints: Vec<String>,
     /// The position in the list of entries for each entry of the manifest.
     pub(super) artifacts: Vec<usize>,
     /// Whether only its build records are here.
@@ -33,6 +36,16 @@ pub(super) struct Inventory {
     pub(super) configs: BTreeMap<DRefId, ConfigJson>,
     /// Sorted with dependencies first.
     pub(super) realizations: Vec<Packed>,
+    pub(super) code: PackedCode,
+}
+
+/// The code in an archive, which is for people.
+#[derive(Default)]
+pub(super) struct PackedCode {
+    /// What each fingerprint stands for.
+    pub(super) texts: BTreeMap<String, String>,
+    /// The texts of items, by their hashes.
+    pub(super) items: BTreeMap<String, String>,
 }
 
 /// The meaning of an entry's name.
@@ -41,20 +54,25 @@ enum Place {
     Record(RRefId),
     Build(RRefId, BuildFile),
     Out,
+    Code(String),
+    CodeItem(String),
 }
 
 impl Archive<'_> {
     /// Reads all records, and checks that the entries are exactly those that the records require.
     ///
-    /// What `is_there` need not be here: dependencies of what is here, and the artifacts of a realization.
+    /// What `is_there` need not be here: dependencies of what is here, and the artifacts of a realization. If it `takes_stubs`, no artifacts
+    /// need be here.
     pub(super) fn inventory(
         &self,
         is_there: &dyn Fn(&RRefId) -> Result<bool>,
+        takes_stubs: bool,
     ) -> Result<Inventory> {
         let mut configs = BTreeMap::new();
         let mut records = Vec::new();
         let mut builds: HashMap<RRefId, Vec<(BuildFile, usize)>> = HashMap::new();
         let mut outs = BTreeMap::new();
+        let mut code = PackedCode::default();
         for (at, member) in self.members.iter().enumerate() {
             match place(&member.name) {
                 Some(Place::Config(dref)) => {
@@ -72,13 +90,27 @@ impl Archive<'_> {
                 Some(Place::Out) => {
                     outs.insert(member.name.as_str(), at);
                 }
+                Some(Place::Code(fingerprint)) => {
+                    code.texts.insert(fingerprint, self.text(member)?);
+                }
+                Some(Place::CodeItem(hash)) => {
+                    code.items.insert(hash, self.text(member)?);
+                }
                 None => return Err(self.unexpected(member)),
             }
         }
         let mut realizations = Vec::new();
+        let is_outline = |rref: &RRefId| Ok(takes_stubs || is_there(rref)?);
         for (rref, at) in records {
             let builds = builds.remove(&rref).unwrap_or_default();
-            realizations.push(self.realization(rref, at, &configs, builds, &mut outs, is_there)?);
+            realizations.push(self.realization(
+                rref,
+                at,
+                &configs,
+                builds,
+                &mut outs,
+                &is_outline,
+            )?);
         }
         let stray = builds.values().flatten().map(|(_, at)| *at);
         if let Some(at) = stray.chain(outs.into_values()).min() {
@@ -89,10 +121,49 @@ impl Archive<'_> {
             let name = format!("{}/{CONFIG}", dref.folder());
             return Err(self.refused(&name, "belongs to no realization"));
         }
+        self.check_code(&code, &realizations)?;
         Ok(Inventory {
             realizations: self.in_order(realizations, is_there)?,
             configs,
+            code,
         })
+    }
+
+    /// Checks that build records name the code, and that its lists name the items.
+    fn check_code(&self, code: &PackedCode, realizations: &[Packed]) -> Result<()> {
+        let named = realizations.iter().flat_map(|packed| &packed.fingerprints);
+        let named: BTreeSet<&String> = named.collect();
+        let mut hashes = BTreeSet::new();
+        for (fingerprint, text) in &code.texts {
+            let name = format!("{CODE}/{fingerprint}");
+            if !named.contains(fingerprint) {
+                return Err(self.refused(&name, "is not named in any build record"));
+            }
+            if let Some(list) = CodeList::parse(text) {
+                if list.fingerprint() != *fingerprint {
+                    return Err(self.refused(&name, "does not match the hash in its name"));
+                }
+                hashes.extend(list.items.into_iter().map(|item| item.hash));
+            }
+        }
+        match code
+            .items
+            .keys()
+            .find(|hash| !hashes.contains(hash.as_str()))
+        {
+            None => Ok(()),
+            Some(hash) => {
+                let name = format!("{CODE_ITEMS}/{hash}");
+                Err(self.refused(&name, "is not named in any list of code"))
+            }
+        }
+    }
+
+    /// Reads an entry that is a text.
+    fn text(&self, member: &Member) -> Result<String> {
+        self.expect_stored(member, FILE_MODE)?;
+        String::from_utf8(self.bytes(member)?)
+            .map_err(|_| self.refused(&member.name, "is not a text"))
     }
 
     fn config(&self, dref: &DRefId, member: &Member) -> Result<ConfigJson> {
@@ -113,7 +184,7 @@ impl Archive<'_> {
         configs: &BTreeMap<DRefId, ConfigJson>,
         builds: Vec<(BuildFile, usize)>,
         outs: &mut BTreeMap<&str, usize>,
-        is_there: &dyn Fn(&RRefId) -> Result<bool>,
+        may_be_outline: &dyn Fn(&RRefId) -> Result<bool>,
     ) -> Result<Packed> {
         let member = &self.members[at];
         let fault = |why: &str| self.refused(&member.name, why);
@@ -139,9 +210,11 @@ impl Archive<'_> {
             return Err(self.refused(&name, &lack.to_string()));
         }
         let has_out = outs.contains_key(format!("{}/", out_prefix(&id)).as_str());
-        let is_outline = !has_out && is_there(&id)?;
+        let is_outline = !has_out && record.head().outcome == Outcome::Ok && may_be_outline(&id)?;
+        let mut fingerprints = Vec::new();
         Ok(Packed {
-            builds: self.builds(&text, builds)?,
+            builds: self.builds(&text, builds, &mut fingerprints)?,
+            fingerprints,
             artifacts: match is_outline {
                 true => Vec::new(),
                 false => self.artifacts(&id, &record, outs)?,
@@ -153,16 +226,23 @@ impl Archive<'_> {
         })
     }
 
-    /// Checks build records, and their optional logs and signatures. `text` is that of the realization's record.
-    fn builds(&self, text: &str, found: Vec<(BuildFile, usize)>) -> Result<Vec<(String, usize)>> {
+    /// Checks build records, and their optional logs and signatures. `text` is that of the realization's record. Adds the fingerprints that
+    /// they name to `fingerprints`.
+    fn builds(
+        &self,
+        text: &str,
+        found: Vec<(BuildFile, usize)>,
+        fingerprints: &mut Vec<String>,
+    ) -> Result<Vec<(String, usize)>> {
         let mut ids = BTreeMap::new();
         for (build, at) in &found {
             if let BuildFile::Record(id) = build {
                 let member = &self.members[*at];
                 let bytes = self.bytes(member)?;
-                if BuildRecord::from_bytes(*id, &bytes).is_none() {
+                let Some(record) = BuildRecord::from_bytes(*id, &bytes) else {
                     return Err(self.refused(&member.name, "is not a known kind of build record"));
-                }
+                };
+                fingerprints.extend(record.fingerprint.into_iter().chain(record.accepted));
                 ids.insert(*id, Digest::of(&bytes));
             }
         }
@@ -339,6 +419,16 @@ fn out_prefix(id: &RRefId) -> String {
 }
 
 fn place(name: &str) -> Option<Place> {
+    if let Some(hash) = name.strip_prefix(CODE_ITEMS) {
+        let hash = hash.strip_prefix('/').filter(|hash| is_hash(hash))?;
+        return Some(Place::CodeItem(hash.to_owned()));
+    }
+    if let Some(fingerprint) = name
+        .strip_prefix(CODE)
+        .and_then(|rest| rest.strip_prefix('/'))
+    {
+        return Some(Place::Code(fingerprint.to_owned()));
+    }
     let mut parts = name.splitn(4, '/');
     let dref = DRefId::from_folder(parts.next()?)?;
     let second = parts.next()?;

@@ -38,6 +38,10 @@ pub(in crate::store) const EXECUTABLE_MODE: u32 = 0o100_555;
 pub(in crate::store) const FOLDER_MODE: u32 = 0o040_555;
 const LINK_MODE: u32 = 0o120_777;
 
+/// The folder of the texts of code, and that of the texts of its items.
+const CODE: &str = "code";
+const CODE_ITEMS: &str = "code/.items";
+
 impl Store {
     /// Packs realizations with all their dependencies into a zip file. Replaces an existing archive atomically, and refuses to
     /// replace any other file; writes to a pipe or a device directly. Does not sync the file if durability is `None`. See

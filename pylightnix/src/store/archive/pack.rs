@@ -8,13 +8,14 @@ use std::path::Path;
 use std::sync::{Mutex, PoisonError};
 
 use super::writer::{Artifact, Out, Writer};
-use super::{EXECUTABLE_MODE, FILE_MODE, FOLDER_MODE};
+use super::{CODE, CODE_ITEMS, EXECUTABLE_MODE, FILE_MODE, FOLDER_MODE};
 use crate::config::{DRefId, RRefId};
 use crate::store::Store;
 use crate::store::disk::layout::{CONFIG, OUT, RECORD};
 use crate::store::disk::spool::unnamed;
 use crate::store::disk::target::{Target, unused_sibling};
 use crate::store::disk::there::is_there;
+use crate::store::object::code_list::CodeList;
 use crate::store::object::tree::{Entry, EntryKind};
 use crate::store::publish::complete::expect_complete;
 use crate::store::publish::exportable::{Exportable, IncompleteBuilds};
@@ -29,6 +30,8 @@ pub struct Pack<'a> {
     builds: bool,
     /// Those of which only the build records are packed.
     outlines: BTreeSet<RRefId>,
+    /// Whether stubs are packed as what they are.
+    stubs: bool,
     unreadable: Option<&'a Mutex<Unreadable>>,
 }
 
@@ -62,8 +65,17 @@ impl<'a> Pack<'a> {
             store,
             builds: true,
             outlines: BTreeSet::new(),
+            stubs: false,
             unreadable: None,
         }
+    }
+
+    /// Packs the records alone of realizations whose files are not in the store: see
+    /// [`Realization::is_stub`](crate::store::Realization::is_stub). Otherwise their files are fetched first. The recipient unpacks the archive with
+    /// [`Unpack::stubs`](super::Unpack::stubs).
+    pub fn stubs(mut self) -> Self {
+        self.stubs = true;
+        self
     }
 
     /// Leaves out build records and logs, which reveal host names, user names and command lines. The recipient then has to
@@ -127,7 +139,10 @@ impl<'a> Pack<'a> {
         self,
         mut write: impl FnMut(Pack<'_>, &[RRefId]) -> Result<(u64, bool)>,
     ) -> Result<Packed> {
-        let mut exportable = Exportable::of(self.store, IncompleteBuilds::LeftOut)?;
+        let mut exportable = match self.stubs {
+            true => Exportable::with_stubs(self.store, IncompleteBuilds::LeftOut)?,
+            false => Exportable::of(self.store, IncompleteBuilds::LeftOut)?,
+        };
         loop {
             let roots = exportable.rrefs();
             let unreadable = Mutex::default();
@@ -234,7 +249,11 @@ impl<'a> Pack<'a> {
     /// Returns the realizations to pack, grouped by derivation.
     fn all(&self, roots: &[RRefId]) -> Result<All> {
         self.store.use_derivations(roots.iter().map(RRefId::dref))?;
-        closure(self.store, roots.to_vec())
+        let all = closure(self.store, roots.to_vec())?;
+        if !self.stubs {
+            self.store.fetch(all.values().flatten())?;
+        }
+        Ok(all)
     }
 
     /// Creates or replaces the file at `path`, and returns its size.
@@ -275,10 +294,11 @@ impl<'a> Pack<'a> {
     /// Writes everything, and returns the size.
     fn fill(&self, mut writer: Writer, all: &All) -> Result<u64> {
         let mut is_whole = true;
+        let mut fingerprints = BTreeSet::new();
         for rrefs in all.values() {
             for (at, rref) in rrefs.iter().enumerate() {
                 match (
-                    self.fill_realization(&mut writer, rref, at == 0),
+                    self.fill_realization(&mut writer, rref, at == 0, &mut fingerprints),
                     self.unreadable,
                 ) {
                     (Ok(()), _) => {}
@@ -296,10 +316,40 @@ impl<'a> Pack<'a> {
             let message = "some of the realizations cannot be packed";
             return Err(Error::new(ErrorKind::Archive, message));
         }
+        self.fill_code(&mut writer, &fingerprints)?;
         writer.finish(self.store.durability())
     }
 
-    fn fill_realization(&self, writer: &mut Writer, rref: &RRefId, is_first: bool) -> Result<()> {
+    /// Writes the code of these fingerprints, as far as it is here. It is for people, so that what cannot be read is left out.
+    fn fill_code(&self, writer: &mut Writer, fingerprints: &BTreeSet<String>) -> Result<()> {
+        let mut items = BTreeSet::new();
+        for fingerprint in fingerprints {
+            let Ok(Some(text)) = self.store.read_code(fingerprint) else {
+                continue;
+            };
+            if let Some(list) = CodeList::parse(&text) {
+                if list.fingerprint() != *fingerprint {
+                    continue;
+                }
+                items.extend(list.items.into_iter().map(|item| item.hash));
+            }
+            writer.store(&format!("{CODE}/{fingerprint}"), text.as_bytes())?;
+        }
+        for hash in items {
+            if let Ok(Some(text)) = self.store.code_item(&hash) {
+                writer.store(&format!("{CODE_ITEMS}/{hash}"), text.as_bytes())?;
+            }
+        }
+        Ok(())
+    }
+
+    fn fill_realization(
+        &self,
+        writer: &mut Writer,
+        rref: &RRefId,
+        is_first: bool,
+        fingerprints: &mut BTreeSet<String>,
+    ) -> Result<()> {
         let config = self.store.config(rref.dref())?;
         if is_first {
             let name = format!("{}/{CONFIG}", rref.dref().folder());
@@ -307,13 +357,19 @@ impl<'a> Pack<'a> {
         }
         let prefix = format!("{}/{}", rref.dref().folder(), rref.folder());
         let record = self.store.record(rref)?;
-        let place = self.store.realization_dir(rref);
+        let place = self.store.records_dir(rref)?;
+        let is_stub = self.stubs && self.store.is_stub(rref)?;
+        if !is_stub {
+            self.store.expect_files(rref)?;
+        }
         expect_complete(self.store, rref, &config, &record, "packed or copied")?;
         writer.store(&format!("{prefix}/{RECORD}"), record.to_text().as_bytes())?;
         if self.builds {
             for build in self.store.all_records(rref)? {
                 let name = build.file_name();
                 writer.store_file(&format!("{prefix}/{name}"), &place.join(&name))?;
+                fingerprints.extend(build.fingerprint.iter().cloned());
+                fingerprints.extend(build.accepted.iter().cloned());
                 let name = build.log_name();
                 if is_there(&place.join(&name))? {
                     writer.log(&format!("{prefix}/{name}"), &place.join(&name))?;
@@ -323,7 +379,7 @@ impl<'a> Pack<'a> {
                 writer.store_file(&format!("{prefix}/{name}"), &place.join(&name))?;
             }
         }
-        if self.outlines.contains(rref) {
+        if is_stub || self.outlines.contains(rref) {
             return Ok(());
         }
         writer.folder(&format!("{prefix}/{OUT}"))?;

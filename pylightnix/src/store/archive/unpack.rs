@@ -10,6 +10,7 @@ use super::inventory::Packed;
 use super::refused;
 use crate::config::RRefId;
 use crate::store::Store;
+use crate::store::disk::layout::RECORD;
 use crate::store::disk::python::{is_python_archive, made_by_python};
 use crate::store::disk::room::free_bytes;
 use crate::store::disk::unsynced::Unsynced;
@@ -38,6 +39,7 @@ pub struct Unpack<'a> {
     store: &'a Store,
     max_size: Option<u64>,
     is_thin: bool,
+    stubs: bool,
 }
 
 impl<'a> Unpack<'a> {
@@ -47,7 +49,15 @@ impl<'a> Unpack<'a> {
             store,
             max_size: None,
             is_thin: false,
+            stubs: false,
         }
+    }
+
+    /// Takes an archive with the records alone of some realizations, as [`Pack::stubs`](super::Pack::stubs) makes it: those that are not here become
+    /// stubs, whose files are fetched from a remote when somebody needs them.
+    pub fn stubs(mut self) -> Self {
+        self.stubs = true;
+        self
     }
 
     /// Takes also an archive that lacks what this store has, as [`Pack::write_lacking_to`](super::Pack::write_lacking_to) makes it.
@@ -83,7 +93,7 @@ impl<'a> Unpack<'a> {
             file,
             members: frame::read(file, path)?,
         };
-        unpack(self.store, &archive, self.max_size, self.is_thin)
+        unpack(&self, &archive)
     }
 }
 
@@ -101,7 +111,7 @@ pub(super) fn examine(
         file,
         members: frame::read(file, path)?,
     };
-    let inventory = archive.inventory(&|_| Ok(false))?;
+    let inventory = archive.inventory(&|_| Ok(false), true)?;
     let all = inventory.realizations.iter().map(|packed| (packed, false));
     archive.expect_room(all, max_size, place)?;
     for packed in &inventory.realizations {
@@ -157,13 +167,14 @@ impl Archive<'_> {
     }
 }
 
-fn unpack(
-    store: &Store,
-    archive: &Archive<'_>,
-    max_size: Option<u64>,
-    is_thin: bool,
-) -> Result<Vec<RRefId>> {
-    let inventory = archive.inventory(&|rref| Ok(is_thin && store.has(rref)?))?;
+fn unpack(options: &Unpack<'_>, archive: &Archive<'_>) -> Result<Vec<RRefId>> {
+    let Unpack {
+        store,
+        max_size,
+        is_thin,
+        stubs,
+    } = options.clone();
+    let inventory = archive.inventory(&|rref| Ok(is_thin && store.has(rref)?), stubs)?;
     // Before looking at what exists, to protect it from garbage collection until its dependents are published.
     store.record_in_use(inventory.configs.keys())?;
     let ids = inventory.realizations.iter().map(|packed| &packed.id);
@@ -177,15 +188,28 @@ fn unpack(
     for (at, packed) in inventory.realizations.iter().enumerate() {
         archive.check_paths(packed, &folder(at))?;
         archive.check_paths(packed, &store.realization_dir(&packed.id))?;
-        if packed.is_outline && !present.contains(&packed.id) {
+        if packed.is_outline && !present.contains(&packed.id) && !stubs {
             let why = format!("it lacks {}, which was removed here meanwhile", packed.id);
             return Err(refused(archive.path, &why));
         }
         if present.contains(&packed.id) {
             archive.verify(packed)?;
             archive.stage_builds(packed, &folder(at), store.durability())?;
+        } else if packed.is_outline {
+            archive.stage_builds(packed, &folder(at), store.durability())?;
+            let record = folder(at).join(RECORD);
+            (store.durability()).write_new(&record, packed.text.as_bytes())?;
+            store.durability().sync_folder(&folder(at))?;
         } else {
             archive.stage(packed, &folder(at), store.durability())?;
+        }
+    }
+    // Texts first: who finds a build record finds the code that it names.
+    let code = &inventory.code;
+    for (fingerprint, text) in &code.texts {
+        // What cannot be the name of a text is left out.
+        if !store.has_code(fingerprint).unwrap_or(true) {
+            store.take_code(fingerprint, text, &|hash| code.items.get(hash).cloned())?;
         }
     }
     for (at, packed) in inventory.realizations.iter().enumerate() {
@@ -197,6 +221,10 @@ fn unpack(
             add_builds(store, &folder(at), &packed.id, &packed.text)?;
         } else if let Some(config) = inventory.configs.get(packed.id.dref()) {
             let context = &packed.record.head().context;
+            if packed.is_outline {
+                store.put_stub(config, context, &folder(at), &packed.id, &packed.text)?;
+                continue;
+            }
             install(
                 store,
                 config,

@@ -12,7 +12,7 @@ use crate::Error;
 use crate::config::{ConfigJson, DRefId, Digest, RRefId};
 use crate::store::Store;
 use crate::store::disk::below::open_file;
-use crate::store::disk::layout::{CONFIG, OUT, RECORD};
+use crate::store::disk::layout::{CONFIG, OUT, RECORD, STUB_REMOTE};
 use crate::store::disk::regular;
 use crate::store::disk::there::{is_damage, is_there, tells_of_damage};
 use crate::store::object::build_record::{BuildFile, BuildRecord};
@@ -62,17 +62,25 @@ impl ToRead {
 
 /// Checks everything except the content of files. `config` is the derivation's, unless it is corrupt.
 pub(super) fn examine(store: &Store, id: &RRefId, config: Option<&ConfigJson>) -> Examined {
+    let is_stub = matches!(store.is_whole(id), Ok(false));
+    let folder = match is_stub {
+        true => store.layout().stub(id),
+        false => store.realization_dir(id),
+    };
     let mut examiner = Examiner {
         store,
         id,
-        folder: store.realization_dir(id),
+        is_stub,
+        folder: folder.clone(),
         found: Examined::default(),
     };
     examiner.look_into_folder();
     match store.record(id) {
         Ok(record) => {
             examiner.compare_context(&record, config);
-            examiner.compare_tree(record.manifest());
+            if !is_stub {
+                examiner.compare_tree(record.manifest());
+            }
         }
         Err(error) => {
             let (kind, message) = match tells_of_damage(&error) {
@@ -85,7 +93,7 @@ pub(super) fn examine(store: &Store, id: &RRefId, config: Option<&ConfigJson>) -
     }
     let found = examiner.found;
     // A realization that was removed in the meantime has no faults.
-    if !found.faults.is_empty() && matches!(is_there(&store.realization_dir(id)), Ok(false)) {
+    if !found.faults.is_empty() && matches!(is_there(&folder), Ok(false)) {
         return Examined::default();
     }
     found
@@ -94,6 +102,8 @@ pub(super) fn examine(store: &Store, id: &RRefId, config: Option<&ConfigJson>) -
 struct Examiner<'a> {
     store: &'a Store,
     id: &'a RRefId,
+    /// Whether it has no artifacts here.
+    is_stub: bool,
     folder: PathBuf,
     found: Examined,
 }
@@ -137,7 +147,9 @@ impl Examiner<'_> {
                 }
                 Some(BuildFile::Log(_)) => {}
                 Some(BuildFile::Signature(..)) => has_signatures = true,
-                None if name == RECORD || name == OUT => {}
+                None if name == RECORD => {}
+                None if name == OUT && !self.is_stub => {}
+                None if name == STUB_REMOTE && self.is_stub => {}
                 None => self.fault(
                     FaultKind::Unexpected,
                     &path,
@@ -172,7 +184,7 @@ impl Examiner<'_> {
         let context = &record.head().context;
         for rref in context.realizations() {
             let says = format!("says that it was made from {rref}");
-            match is_there(&self.store.realization_dir(rref).join(RECORD)) {
+            match self.store.is_known(rref) {
                 Ok(true) => {}
                 Ok(false) => {
                     let message = format!("{says}, which is not in the store");

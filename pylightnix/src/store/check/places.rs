@@ -9,7 +9,7 @@ use super::examine::{about, short};
 use super::{Fault, FaultKind};
 use crate::config::{DRefId, RRefId};
 use crate::store::Store;
-use crate::store::disk::layout::{CONFIG, FOLDERS, FORMAT, RECORD, REMOTES, RESERVED};
+use crate::store::disk::layout::{CONFIG, FOLDERS, FORMAT, REMOTES, RESERVED, STUBS};
 use crate::store::disk::there::{is_absence, is_there, tells_of_damage};
 use crate::{Error, Result};
 
@@ -27,10 +27,14 @@ pub(super) fn unexpected(store: &Store) -> Result<Vec<Fault>> {
     };
     look(store.root(), &|name, _| {
         FOLDERS.contains(&name)
-            || [FORMAT, REMOTES, RESERVED].contains(&name)
+            || [FORMAT, REMOTES, RESERVED, STUBS].contains(&name)
             || name.starts_with('.')
     })?;
     look(&store.layout().objects(), &|name, is_folder| {
+        is_folder && DRefId::from_folder(name).is_some()
+    })?;
+    let stubs = store.layout().stubs();
+    look(&stubs, &|name, is_folder| {
         is_folder && DRefId::from_folder(name).is_some()
     })?;
     let mut refused = Vec::new();
@@ -46,6 +50,25 @@ pub(super) fn unexpected(store: &Store) -> Result<Vec<Fault>> {
                 message: format!("cannot be read: {error}"),
                 ..nothing_known(folder)
             });
+        }
+    }
+    for (path, _) in entries(&stubs)? {
+        let name = path.file_name().and_then(OsStr::to_str);
+        let Some(dref) = name.and_then(DRefId::from_folder) else {
+            continue;
+        };
+        if !is_there(&store.derivation_dir(&dref))? {
+            faults.push(Fault {
+                message: format!("has stubs of {dref}, which is not in the store"),
+                ..nothing_known(path)
+            });
+            continue;
+        }
+        for (path, is_folder) in entries(&path)? {
+            let name = path.file_name().and_then(OsStr::to_str);
+            if !(is_folder && name.is_some_and(|name| RRefId::from_folder(&dref, name).is_some())) {
+                faults.push(nothing_known(path));
+            }
         }
     }
     faults.extend(refused);
@@ -72,7 +95,7 @@ pub(super) fn unexpected(store: &Store) -> Result<Vec<Fault>> {
 /// Returns the realization of a root if it is not in the store.
 fn keeps(store: &Store, root: String) -> Result<Option<RRefId>> {
     match store.read_root(root)? {
-        Some(root) if root.counts && !is_there(&record(store, &root.rref))? => Ok(Some(root.rref)),
+        Some(root) if root.counts && !store.is_known(&root.rref)? => Ok(Some(root.rref)),
         _ => Ok(None),
     }
 }
@@ -82,16 +105,12 @@ pub(super) fn missing(store: &Store, rrefs: &BTreeSet<RRefId>) -> Vec<Fault> {
     // Errors are ignored here, as the comparison reports them.
     let missing = rrefs
         .iter()
-        .filter(|rref| matches!(is_there(&record(store, rref)), Ok(false)));
+        .filter(|rref| matches!(store.is_known(rref), Ok(false)));
     let fault = |rref: &RRefId| {
         let path = store.realization_dir(rref);
         about(rref, FaultKind::Record, &path, "is missing")
     };
     missing.map(fault).collect()
-}
-
-fn record(store: &Store, rref: &RRefId) -> PathBuf {
-    store.realization_dir(rref).join(RECORD)
 }
 
 fn nothing_known(path: PathBuf) -> Fault {

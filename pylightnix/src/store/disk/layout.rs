@@ -10,6 +10,11 @@ use crate::store::object::context::Context;
 pub(in crate::store) const FORMAT: &str = "format.json";
 /// The folder of objects. Created last, so that its existence proves that the store's creation completed.
 pub(in crate::store) const OBJECTS: &str = "store-v1";
+/// The folder of stubs: the records of realizations whose files are not here. It is made with the first stub. Programs from before
+/// stubs know nothing of it, and find a whole derivation without realizations in `store-v1`.
+pub(in crate::store) const STUBS: &str = "remote-v1";
+/// The file in the folder of a stub with the address of the remote that its records came from: a hint where its files are.
+pub(in crate::store) const STUB_REMOTE: &str = "remote";
 /// The config of a derivation.
 pub(in crate::store) const CONFIG: &str = "config.json";
 /// The record of a realization: derivation, context, outcome and manifest.
@@ -107,6 +112,23 @@ impl Layout {
 
     pub(in crate::store) fn realization(&self, rref: &RRefId) -> PathBuf {
         let mut path = self.derivation(rref.dref());
+        path.push(rref.folder());
+        path
+    }
+
+    /// Returns the folder of stubs, whether or not it exists.
+    pub(in crate::store) fn stubs(&self) -> PathBuf {
+        self.root.join(STUBS)
+    }
+
+    /// Returns the folder of the stubs of a derivation, whether or not it exists.
+    pub(in crate::store) fn stubs_of(&self, dref: &DRefId) -> PathBuf {
+        self.stubs().join(dref.folder_name().as_str())
+    }
+
+    /// Returns the folder of a stub, whether or not it exists.
+    pub(in crate::store) fn stub(&self, rref: &RRefId) -> PathBuf {
+        let mut path = self.stubs_of(rref.dref());
         path.push(rref.folder());
         path
     }

@@ -12,6 +12,8 @@ use uuid::Uuid;
 
 use super::code_items::LooseItems;
 use super::downloads;
+use super::loose_stubs::loose_stubs;
+use super::pushed::PushedTo;
 use super::{Freed, Gc, GcEvent, GcReport, KeptRealizations, KnownRoots, Trash};
 use crate::config::{DRefId, RRefId};
 use crate::store::Store;
@@ -61,6 +63,15 @@ impl Gc<'_> {
             })
             .map(|(dref, _)| dref.clone())
             .collect();
+        if let Some(pushed) = self.pushed {
+            let mut freed = looked.freed.clone();
+            for at in &looked.order {
+                freed.take(*at);
+            }
+            for at in looked.pushed(self.store, pushed, &gone)? {
+                report.add_stub(&survey, at, freed.take(at));
+            }
+        }
         let ended = looked.roots.all.into_iter();
         report.ended_roots = ended
             .filter(|root| !root.counts && !looked.in_use.has(root.rref.dref()))
@@ -92,6 +103,10 @@ impl Gc<'_> {
             removed: chosen.realizations.len(),
             bytes: chosen.bytes,
         });
+        for rref in &survey.filled {
+            // The process that filled the stub died before it removed it.
+            store.unite_stub(rref)?;
+        }
         let mut trash = Trash::new(layout);
         let mut report = GcReport {
             elsewhere: looked.in_use.elsewhere,
@@ -102,6 +117,13 @@ impl Gc<'_> {
             match looked.move_dead(store, &mut trash, &mut report) {
                 Err(error) if report.realizations.is_empty() => return Err(error),
                 // Objects that were moved have to be deleted even after an error.
+                Err(error) => report.refused.push(error),
+                Ok(()) => {}
+            }
+        }
+        if let Some(pushed) = self.pushed {
+            match looked.turn_into_stubs(store, pushed, &mut trash, &mut report) {
+                Err(error) if trash.is_empty() => return Err(error),
                 Err(error) => report.refused.push(error),
                 Ok(()) => {}
             }
@@ -263,6 +285,7 @@ impl MarkPhase<'_> {
         !self.order.is_empty()
             || !self.code.is_empty()
             || self.roots.all.iter().any(|root| !root.counts)
+            || loose_stubs(store).is_ok_and(|loose| !loose.is_empty())
             || self.survey.drefs.iter().any(empty)
     }
 
@@ -285,14 +308,16 @@ impl MarkPhase<'_> {
                             .or_insert_with(|| survey.of_derivation(dref).len());
                         // The last realization takes its derivation along in the same rename.
                         let is_last = *left == 1
+                            && !surveyed.is_stub
                             && !this.in_use.has(dref)
                             && has_only(store, dref, Some(&surveyed.id));
                         let folder = match is_last {
                             true => store.derivation_dir(dref),
-                            false => store.realization_dir(&surveyed.id),
+                            false => surveyed.folder(store),
                         };
                         match trash.put(&folder, this.freed.bytes(at)) {
                             Ok(()) => {
+                                report.refused.extend(surveyed.show_gone(store).err());
                                 *left -= 1;
                                 report.add_realization(survey, at, this.freed.take(at));
                                 if is_last {
@@ -334,6 +359,16 @@ impl MarkPhase<'_> {
             })?;
         }
         report.derivations.sort_unstable();
+        if !loose_stubs(store)?.is_empty() {
+            self.alone(store, report, |_, report| match loose_stubs(store) {
+                Ok(loose) => {
+                    for path in loose {
+                        report.refused.extend(trash.put(&path, 0).err());
+                    }
+                }
+                Err(error) => report.refused.push(error),
+            })?;
+        }
         let marked = store.marked()?;
         for batch in marked.chunks(BATCH) {
             self.alone(store, report, |this, report| {
@@ -368,6 +403,80 @@ impl MarkPhase<'_> {
             })?;
         }
         self.drop_code_items(store, report)
+    }
+
+    /// Returns the realizations that may become stubs.
+    fn pushed(
+        &self,
+        store: &Store,
+        pushed: PushedTo<'_>,
+        gone: &HashSet<usize>,
+    ) -> Result<Vec<usize>> {
+        let survey = self.survey;
+        // A link leads to the files.
+        let links = self
+            .roots
+            .all
+            .iter()
+            .filter(|root| root.counts && root.link.is_some());
+        let linked: HashSet<&RRefId> = links.map(|root| &root.rref).collect();
+        let stays = (0..survey.found.len()).filter(|at| {
+            let found = &survey.found[*at];
+            let is_meant = found.is_success && !found.is_stub && found.tree.is_some();
+            is_meant
+                && !gone.contains(at)
+                && !self.in_use.has(found.id.dref())
+                && !linked.contains(&found.id)
+        });
+        let stays: Vec<usize> = stays.collect();
+        let rrefs = stays
+            .iter()
+            .map(|at| survey.found[*at].id.clone())
+            .collect();
+        let there = pushed.among(store, rrefs)?;
+        let is_there = |at: &usize| there.contains(&survey.found[*at].id);
+        Ok(stays.into_iter().filter(is_there).collect())
+    }
+
+    /// Puts stubs in the place of realizations whose files a remote has, and moves these to the trash.
+    fn turn_into_stubs(
+        &mut self,
+        store: &Store,
+        pushed: PushedTo<'_>,
+        trash: &mut Trash,
+        report: &mut GcReport,
+    ) -> Result<()> {
+        let survey = self.survey;
+        let removed = report
+            .realizations
+            .iter()
+            .filter_map(|gone| survey.find(&gone.rref));
+        let removed: HashSet<usize> = removed.collect();
+        for batch in self.pushed(store, pushed, &removed)?.chunks(BATCH) {
+            let mut drafts = Vec::with_capacity(batch.len());
+            for at in batch {
+                drafts.push((*at, pushed.draft(store, &survey.found[*at].id)?));
+            }
+            self.alone(store, report, |this, report| {
+                for (at, draft) in drafts {
+                    let id = &survey.found[at].id;
+                    if this.in_use.has(id.dref()) {
+                        continue;
+                    }
+                    let moved = draft.install(store, id).and_then(|is_put| {
+                        let folder = store.realization_dir(id);
+                        let bytes = this.freed.bytes(at);
+                        is_put.then(|| trash.put(&folder, bytes)).transpose()
+                    });
+                    match moved {
+                        Ok(Some(())) => report.add_stub(survey, at, this.freed.take(at)),
+                        Ok(None) => {}
+                        Err(error) => report.refused.push(error),
+                    }
+                }
+            })?;
+        }
+        Ok(())
     }
 
     /// Deletes the texts of items that no list of code names.
@@ -448,8 +557,11 @@ fn has_more(store: &Store, dref: &DRefId, realizations: usize) -> bool {
     }
 }
 
-/// Whether a derivation's folder contains nothing except its config and this realization.
+/// Whether a derivation's folder contains nothing except its config and this realization, and it has no stubs.
 fn has_only(store: &Store, dref: &DRefId, rref: Option<&RRefId>) -> bool {
+    if !store.stubs_of(dref).is_ok_and(|stubs| stubs.is_empty()) {
+        return false;
+    }
     let folder = rref.map(RRefId::folder);
     let is_known =
         |name: &OsStr| name == CONFIG || folder.as_deref().is_some_and(|folder| name == folder);

@@ -12,6 +12,8 @@ mod collect;
 mod downloads;
 mod freed;
 mod known_roots;
+mod loose_stubs;
+mod pushed;
 mod removal;
 pub(crate) mod report;
 mod trash;
@@ -23,11 +25,13 @@ use std::time::Duration;
 use crate::store::Store;
 use crate::store::disk::reserve::{release, reserve};
 use crate::store::disk::system::untrusted_system;
+use crate::store::remote::Remote;
 use crate::{Error, ErrorKind, Result};
 
 pub(in crate::store) use choose::KeptRealizations;
 pub(in crate::store) use freed::Freed;
 pub(in crate::store) use known_roots::KnownRoots;
+use pushed::PushedTo;
 pub use removal::Removal;
 pub use report::{Collected, GcEvent, GcReport};
 pub(in crate::store) use trash::Trash;
@@ -42,6 +46,8 @@ pub struct Gc<'a> {
     trust_locks: bool,
     /// The names of roots to remove first.
     let_go: HashSet<String>,
+    /// The remote whose results need not be here whole.
+    pushed: Option<PushedTo<'a>>,
     observer: Box<dyn FnMut(&GcEvent) + Send + 'a>,
 }
 
@@ -80,6 +86,7 @@ impl Store {
             free_at_most: u64::MAX,
             trust_locks: false,
             let_go: HashSet::new(),
+            pushed: None,
             observer: Box::new(|_| ()),
         }
     }
@@ -104,6 +111,15 @@ impl<'a> Gc<'a> {
     /// realizations share is freed with the last of them.
     pub fn free_at_most(mut self, bytes: u64) -> Self {
         self.free_at_most = bytes;
+        self
+    }
+
+    /// Also turns results into [stubs](crate::store::Realization::is_stub) that stay, and whose files `remote` has: it is asked, and all but
+    /// the large files, of which it is asked the sizes, is read there and verified. Leaves what is in use, what has a link, and what came
+    /// here less than `age` ago, by a build or from a remote. A stub is filled when somebody needs the files, and a matcher that reads
+    /// artifacts needs them in each run. A collection at the remote keeps what its roots keep: give what is to stay there a root.
+    pub fn pushed(mut self, remote: &'a Remote, age: Duration) -> Self {
+        self.pushed = Some(PushedTo { remote, age });
         self
     }
 

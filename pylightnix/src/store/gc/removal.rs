@@ -174,10 +174,12 @@ impl Removal<'_> {
             for root in roots.all.iter().filter(|root| root.rref == *id) {
                 self.store.delete_root(&root.name)?;
             }
-            trash.put(&self.store.realization_dir(id), freed.bytes(*at))?;
+            trash.put(&survey.found[*at].folder(self.store), freed.bytes(*at))?;
+            survey.found[*at].show_gone(self.store)?;
             report.add_realization(survey, *at, freed.take(*at));
         }
         if let Some(dref) = self.derivation() {
+            trash.put(&self.store.layout().stubs_of(dref), 0)?;
             trash.put(&self.store.derivation_dir(dref), 0)?;
             self.store.forget_derivation(dref);
             self.store.delete_marks(dref)?;

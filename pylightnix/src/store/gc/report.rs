@@ -64,6 +64,8 @@ pub struct Collected {
 pub struct GcReport {
     /// The realizations in removal order, dependents before dependencies.
     pub realizations: Vec<Collected>,
+    /// The realizations that are stubs now, as a remote has their files.
+    pub stubs: Vec<Collected>,
     /// The derivations without remaining realizations.
     pub derivations: Vec<DRefId>,
     /// The folders of failed builds.
@@ -116,14 +118,24 @@ impl GcReport {
 
     /// Adds a realization, whose removal frees this many bytes.
     pub(super) fn add_realization(&mut self, survey: &Survey, at: usize, freed: u64) {
-        let gone = &survey.found[at];
         self.bytes += freed;
-        self.realizations.push(Collected {
-            rref: gone.id.clone(),
-            bytes: gone.bytes,
-            freed,
-            newest: gone.newest,
-        });
+        self.realizations.push(collected(survey, at, freed));
+    }
+
+    /// Adds a realization whose files went, which frees this many bytes.
+    pub(super) fn add_stub(&mut self, survey: &Survey, at: usize, freed: u64) {
+        self.bytes += freed;
+        self.stubs.push(collected(survey, at, freed));
+    }
+}
+
+fn collected(survey: &Survey, at: usize, freed: u64) -> Collected {
+    let gone = &survey.found[at];
+    Collected {
+        rref: gone.id.clone(),
+        bytes: gone.bytes,
+        freed,
+        newest: gone.newest,
     }
 }
 
@@ -137,6 +149,9 @@ impl fmt::Display for GcReport {
                     .map(|time| format!(" {time}"))
                     .unwrap_or_default();
                 writeln!(f, "{} {}{newest}", gone.rref, text::size(gone.freed))?;
+            }
+            for stub in &self.stubs {
+                writeln!(f, "stub {} {}", stub.rref, text::size(stub.freed))?;
             }
             for dref in &self.derivations {
                 writeln!(f, "{dref}")?;

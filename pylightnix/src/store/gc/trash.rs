@@ -33,6 +33,10 @@ impl Trash {
         }
     }
 
+    pub(in crate::store) fn is_empty(&self) -> bool {
+        self.held.is_empty()
+    }
+
     /// Moves an object to the trash by one rename. A missing object is not an error. A folder from a lower layer of an overlay
     /// file system cannot be renamed, and is deleted in place.
     pub(in crate::store) fn put(&mut self, path: &Path, bytes: u64) -> Result<()> {

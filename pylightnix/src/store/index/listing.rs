@@ -26,6 +26,7 @@ pub(in crate::store) struct Listed<'a> {
     hash: [u8; 16],
     outcome: Outcome,
     lacks_a_promise: bool,
+    is_stub: bool,
     tree: TreeDigest,
     context: &'a [u8],
     unreadable: &'a [u8],
@@ -38,6 +39,8 @@ const FAILED: u8 = 0;
 const KEEPS_ITS_PROMISES: u8 = 1;
 /// Possible only for realizations from earlier versions, or added by other means.
 const LACKS_A_PROMISE: u8 = 2;
+/// A success that keeps its promises, and whose files are not here.
+const STUB: u8 = 3;
 
 impl Listing {
     /// Packs the realizations and marks of a derivation.
@@ -54,6 +57,7 @@ impl Listing {
             let ended = match one.head.outcome {
                 Outcome::Failed => FAILED,
                 Outcome::Ok if one.lacks_a_promise => LACKS_A_PROMISE,
+                Outcome::Ok if one.is_stub => STUB,
                 Outcome::Ok => KEEPS_ITS_PROMISES,
             };
             put_one(
@@ -145,6 +149,7 @@ impl Listing {
                 hash,
                 outcome,
                 lacks_a_promise: ended == LACKS_A_PROMISE,
+                is_stub: ended == STUB,
                 tree,
                 context,
                 unreadable,
@@ -291,6 +296,7 @@ impl Listed<'_> {
             builds: self.builds(),
             unreadable,
             objects: objects.clone(),
+            is_stub: self.is_stub,
         }
     }
 }

@@ -10,6 +10,7 @@
 //! - The run that publishes the first realization of a derivation caches it without reading it. Before the folder gets to its
 //!   place, its modification time is set back, and any change sets that to now; see [`Stamp::is_unchanged_since`]. Other folders
 //!   that a run changed are read at its end.
+//! - Stubs are cached with the realizations, and their writers set the folder's times as well.
 //! - Marks of multi-run builds are cached with the realizations, and their writers set the folder's times as well.
 //! - Before a stage is built, its folder is read without the cache.
 //!
@@ -23,6 +24,7 @@ mod shard;
 mod stamp;
 
 use rustix::fd::OwnedFd;
+use std::collections::BTreeMap;
 use std::path::Path;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
@@ -84,18 +86,18 @@ impl Index {
                 return Ok(Some(known));
             }
         }
-        let folder = layout.derivation(dref);
+        let (folder, stubs) = (layout.derivation(dref), layout.stubs_of(dref));
         // Computed before reading: a change during the read, within the same clock tick, would be invisible.
         let lasts = stamp.has_passed();
         let promised = Promised::new(&folder, config);
-        let mut found = read_realizations(dref, &folder, &promised)?;
+        let mut found = read_realizations(dref, (&folder, &stubs), &promised)?;
         let mut marks = Vec::new();
         if is_of_several(&found) {
             // Marks are read after the realizations: a build that began since has a mark. A build that ended since has none any
             // more, so if there are none, the realizations are read again.
             marks = marks_of(layout, dref)?;
             if marks.is_empty() && !(lasts && Stamp::of(objects, dref)? == Some(stamp)) {
-                found = read_realizations(dref, &folder, &promised)?;
+                found = read_realizations(dref, (&folder, &stubs), &promised)?;
                 marks = marks_of(layout, dref)?;
             }
         }
@@ -224,17 +226,28 @@ impl Index {
     }
 }
 
-/// Reads the realizations in a derivation's folder.
+/// Reads the realizations in a derivation's folder, and those in the folder of its stubs.
 fn read_realizations(
     dref: &DRefId,
-    folder: &Path,
+    (folder, stubs): (&Path, &Path),
     promised: &Promised<'_>,
 ) -> Result<Vec<LoadedRealization>> {
+    // Stubs come first: one that is filled meanwhile is found twice, and not never.
+    let mut all = BTreeMap::new();
+    each_realization(dref, stubs, |id, folder, at| {
+        if let Some(mut stub) = LoadedRealization::read(id.clone(), folder, at, promised)? {
+            stub.is_stub = true;
+            all.insert(id, stub);
+        }
+        Ok(())
+    })?;
     let mut found = Vec::new();
     each_realization(dref, folder, |id, folder, at| {
+        all.remove(&id);
         found.extend(LoadedRealization::read(id, folder, at, promised)?);
         Ok(())
     })?;
+    found.extend(all.into_values());
     Ok(found)
 }
 

@@ -18,7 +18,7 @@ use crate::store::disk::bytes::{Reader, put_text, put_u32};
 use crate::store::disk::layout::Layout;
 
 /// The magic bytes of a file, which include the version of the format.
-const MAGIC: &[u8] = b"pylightnix-index-v9\n";
+const MAGIC: &[u8] = b"pylightnix-index-v10\n";
 
 /// A process that wrote the file writes it again for this number of new entries, or for this part of all.
 const FEW: usize = 16;

@@ -69,7 +69,7 @@ impl Store {
         index.folders(&|| self.manager().temporary(), self.layout())
     }
 
-    /// Returns all realizations, sorted by reference.
+    /// Returns all realizations, stubs among them, sorted by reference.
     ///
     /// # Errors
     /// Fails if a system call fails.
@@ -82,15 +82,25 @@ impl Store {
         Ok(all)
     }
 
-    /// Returns the realizations of one derivation, sorted; empty if the derivation is not in the store.
+    /// Returns the realizations of one derivation, stubs among them, sorted; empty if the derivation is not in the store.
     ///
     /// # Errors
     /// Fails if a system call fails.
     pub fn rrefs_of(&self, dref: impl AsRef<DRefId>) -> Result<Vec<RRefId>> {
         let dref = dref.as_ref();
-        list(&self.derivation_dir(dref), |name| {
-            RRefId::from_folder(dref, name)
-        })
+        let read = |name: &str| RRefId::from_folder(dref, name);
+        // Stubs come first: one that is filled meanwhile is found twice.
+        let mut all = list(&self.layout().stubs_of(dref), read)?;
+        all.extend(list(&self.derivation_dir(dref), read)?);
+        all.sort_unstable();
+        all.dedup();
+        Ok(all)
+    }
+
+    /// Returns the stubs of a derivation, sorted.
+    pub(in crate::store) fn stubs_of(&self, dref: &DRefId) -> Result<Vec<RRefId>> {
+        let read = |name: &str| RRefId::from_folder(dref, name);
+        list(&self.layout().stubs_of(dref), read)
     }
 }
 

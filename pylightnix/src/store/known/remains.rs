@@ -143,7 +143,7 @@ impl Store {
         rref: impl AsRef<crate::config::RRefId>,
         build: &crate::store::BuildRecord,
     ) -> Option<PathBuf> {
-        let path = self.realization_dir(rref).join(build.log_name());
+        let path = self.records_dir(rref.as_ref()).ok()?.join(build.log_name());
         path.exists().then_some(path)
     }
 }

@@ -26,7 +26,7 @@ impl Store {
     /// Fails if the realization is not in the store, or if a file cannot be read.
     pub fn signatures(&self, rref: impl AsRef<RRefId>) -> Result<Vec<Signature>> {
         let rref = rref.as_ref();
-        let folder = self.realization_dir(rref);
+        let folder = self.records_dir(rref)?;
         let path = folder.join(RECORD);
         let record = match regular::read(&path) {
             Err(error) if error.kind() == io::ErrorKind::NotFound => {
@@ -58,7 +58,7 @@ impl Store {
 
     /// Returns the names of the files of the valid signatures of a realization, for a copy of them with its build records.
     pub(in crate::store) fn signature_files(&self, rref: &RRefId) -> Result<Vec<String>> {
-        if signed(&self.realization_dir(rref))?.is_empty() {
+        if signed(&self.records_dir(rref)?)?.is_empty() {
             return Ok(Vec::new());
         }
         let signatures = self.signatures(rref)?.into_iter();
@@ -71,7 +71,7 @@ impl Store {
 
 /// Returns the names of the build records and signatures of a realization, without `build-`, sorted. Logs come with their records.
 pub(in crate::store) fn files_of_builds(store: &Store, rref: &RRefId) -> Result<Vec<String>> {
-    let files = build_files(&store.realization_dir(rref))?.into_iter();
+    let files = build_files(&store.records_dir(rref)?)?.into_iter();
     let names = files.filter_map(|(file, _)| match file {
         BuildFile::Record(id) => Some(id.to_string()),
         BuildFile::Signature(id, key) => Some(format!("{id}.{key}")),

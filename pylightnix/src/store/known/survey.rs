@@ -1,13 +1,14 @@
 //! Surveys: all realizations of a store with their dependencies.
 
 use jiff::Timestamp;
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::fs;
 use std::ops::Range;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use crate::config::{DRefId, RRefId};
 use crate::store::Store;
+use crate::store::disk::durable::touch;
 use crate::store::disk::layout::RECORD;
 use crate::store::disk::parallel;
 use crate::store::object::clock::Clock;
@@ -24,6 +25,8 @@ pub(in crate::store) struct Survey {
     pub(in crate::store) found: Vec<Surveyed>,
     /// All derivations, with the range of their realizations in `found`.
     pub(in crate::store) drefs: Vec<(DRefId, Range<usize>)>,
+    /// The realizations that have a stub besides, since the process died that filled it.
+    pub(in crate::store) filled: Vec<RRefId>,
     at: HashMap<RRefId, usize>,
 }
 
@@ -34,8 +37,10 @@ pub(in crate::store) struct Surveyed {
     pub(in crate::store) deps: Vec<usize>,
     /// The direct dependencies that are not in the store.
     pub(in crate::store) missing: Vec<RRefId>,
-    /// The total size of the artifacts and the record.
+    /// The total size of the artifacts and the record; of a stub that of the record.
     pub(in crate::store) bytes: u64,
+    /// Whether its files are not in the store.
+    pub(in crate::store) is_stub: bool,
     /// The tree digest of the artifacts, unless the record is corrupt.
     pub(in crate::store) tree: Option<TreeDigest>,
     /// Whether the outcome is a success.
@@ -48,6 +53,24 @@ pub(in crate::store) struct Surveyed {
     pub(in crate::store) broken: Option<Error>,
 }
 
+impl Surveyed {
+    /// Returns the folder of the realization or the stub.
+    pub(in crate::store) fn folder(&self, store: &Store) -> PathBuf {
+        match self.is_stub {
+            true => store.layout().stub(&self.id),
+            false => store.realization_dir(&self.id),
+        }
+    }
+
+    /// Shows the index that a stub is gone, whose folder is not in that of its derivation.
+    pub(in crate::store) fn show_gone(&self, store: &Store) -> Result<()> {
+        match self.is_stub {
+            true => touch(&store.derivation_dir(self.id.dref())),
+            false => Ok(()),
+        }
+    }
+}
+
 impl Survey {
     pub(in crate::store) fn of(store: &Store) -> Result<Self> {
         let drefs = store.drefs()?;
@@ -55,11 +78,14 @@ impl Survey {
         let mut survey = Survey {
             found: Vec::new(),
             drefs: Vec::new(),
+            filled: Vec::new(),
             at: HashMap::new(),
         };
         let mut contexts = Vec::new();
         for (dref, read) in drefs.into_iter().zip(read) {
             let first = survey.found.len();
+            let (read, filled) = read;
+            survey.filled.extend(filled);
             for (surveyed, context) in read {
                 survey.at.insert(surveyed.id.clone(), survey.found.len());
                 survey.found.push(surveyed);
@@ -110,11 +136,29 @@ impl Survey {
     }
 }
 
-fn read(store: &Store, dref: &DRefId) -> Result<Vec<(Surveyed, Vec<RRefId>)>> {
+/// What was read of a derivation: its realizations, each with its context, and those that have a stub besides.
+type ReadDerivation = (Vec<(Surveyed, Vec<RRefId>)>, Vec<RRefId>);
+
+fn read(store: &Store, dref: &DRefId) -> Result<ReadDerivation> {
+    // Stubs come first: one that is filled meanwhile is found twice.
+    let mut stubs = read_in(dref, &store.layout().stubs_of(dref), true)?;
+    let mut found = read_in(dref, &store.derivation_dir(dref), false)?;
+    if stubs.is_empty() {
+        return Ok((found, Vec::new()));
+    }
+    let whole: HashSet<RRefId> = found.iter().map(|(one, _)| one.id.clone()).collect();
+    let filled = stubs.extract_if(.., |(stub, _)| whole.contains(&stub.id));
+    let filled = filled.map(|(stub, _)| stub.id).collect();
+    found.append(&mut stubs);
+    Ok((found, filled))
+}
+
+/// Reads the realizations of a derivation in this folder.
+fn read_in(dref: &DRefId, at: &Path, is_stub: bool) -> Result<Vec<(Surveyed, Vec<RRefId>)>> {
     let mut found = Vec::new();
-    each_realization(dref, &store.derivation_dir(dref), |id, folder, at| {
+    each_realization(dref, at, |id, folder, at| {
         let read = read_record(&folder, at).and_then(|text| {
-            text.map(|text| Ok((verified_head(&id, &text, at)?, bytes(&text))))
+            text.map(|text| Ok((verified_head(&id, &text, at)?, bytes(&text, is_stub))))
                 .transpose()
         });
         let (head, bytes, broken) = match read {
@@ -147,6 +191,7 @@ fn read(store: &Store, dref: &DRefId) -> Result<Vec<(Surveyed, Vec<RRefId>)>> {
             missing: Vec::new(),
             is_success,
             bytes,
+            is_stub,
             tree,
             newest,
             code: builds
@@ -161,8 +206,11 @@ fn read(store: &Store, dref: &DRefId) -> Result<Vec<(Surveyed, Vec<RRefId>)>> {
     Ok(found)
 }
 
-/// Sums the sizes in a record's `file` lines and the size of the record.
-fn bytes(text: &str) -> u64 {
+/// Sums the sizes in a record's `file` lines, unless these are not here, and the size of the record.
+fn bytes(text: &str, is_stub: bool) -> u64 {
+    if is_stub {
+        return text.len() as u64;
+    }
     let size = |line: &str| -> Option<u64> { line.rsplit(' ').nth(1)?.parse().ok() };
     let files = text.lines().filter(|line| line.starts_with("file "));
     files.filter_map(size).sum::<u64>() + text.len() as u64

@@ -69,6 +69,12 @@ impl CodeList {
         fingerprint
     }
 
+    /// Returns whether `text` may be that of an item. The hash of one that shares its kind and name with others covers more than that.
+    pub(in crate::store) fn may_be(&self, item: &CodeItem, text: &str) -> bool {
+        let named = |other: &&CodeItem| (&other.kind, &other.name) == (&item.kind, &item.name);
+        hash_of(&item.kind, text) == item.hash || self.items.iter().filter(named).count() > 1
+    }
+
     /// Returns the content of the file `code/<fingerprint>`.
     pub(in crate::store) fn to_text(&self) -> String {
         let mut text = HEAD.to_owned();

@@ -12,7 +12,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use crate::config::{DRefId, RRefId};
-use crate::store::disk::layout::{OUT, RECORD};
+use crate::store::disk::layout::{OUT, RECORD, STUBS};
 use crate::store::disk::regular;
 use crate::store::disk::system::Entries;
 use crate::store::disk::there::is_there;
@@ -43,23 +43,39 @@ pub struct Realization {
     pub unreadable: Vec<String>,
     /// The objects folder of the store.
     pub(in crate::store) objects: Arc<Path>,
+    /// Whether its files are not in the store.
+    pub(in crate::store) is_stub: bool,
 }
 
 impl Realization {
-    /// Returns the folder of the realization.
+    /// Returns the folder of the realization's records. Beside them are its artifacts, unless it was found as a stub.
     pub fn folder(&self) -> PathBuf {
-        self.path_to("")
+        match self.is_stub {
+            true => self.path_in(&self.objects.with_file_name(STUBS), ""),
+            false => self.path_to(""),
+        }
+    }
+
+    /// Whether it was found as a stub: its records are in the store, and its artifacts are not. [`Store::fetch`] brings them from a
+    /// remote.
+    ///
+    /// [`Store::fetch`]: crate::store::Store::fetch
+    pub fn is_stub(&self) -> bool {
+        self.is_stub
     }
 
     /// Returns the builds, imports and acceptances, oldest first, as they were when the realization was found. Loads the
     /// complete records on first use; records removed since then are left out.
     pub fn builds(&self) -> &[BuildRecord] {
         self.builds.records(|| {
-            let at = self.folder();
-            match open_folder(&CWD, at.as_path(), &at) {
-                Ok(Some(folder)) => read_builds(folder, &at).unwrap_or_default().builds,
-                Ok(None) | Err(_) => Vec::new(),
+            // A stub may have been filled since.
+            let places = [Some(self.folder()), self.is_stub.then(|| self.path_to(""))];
+            for at in places.into_iter().flatten() {
+                if let Ok(Some(folder)) = open_folder(&CWD, at.as_path(), &at) {
+                    return read_builds(folder, &at).unwrap_or_default().builds;
+                }
             }
+            Vec::new()
         })
     }
 
@@ -105,17 +121,21 @@ impl Realization {
         tags(&self.remarks())
     }
 
-    /// Returns the folder of the artifacts.
+    /// Returns the folder of the artifacts, which does not exist while it is a stub.
     pub fn out(&self) -> PathBuf {
         self.path_to(OUT)
     }
 
-    /// Allocates once: a matcher may ask for thousands of paths.
     fn path_to(&self, below: &str) -> PathBuf {
+        self.path_in(&self.objects, below)
+    }
+
+    /// Allocates once: a matcher may ask for thousands of paths.
+    fn path_in(&self, all: &Path, below: &str) -> PathBuf {
         let parts = [&*self.id.dref().folder(), &*self.id.folder(), below];
         let length = parts.iter().map(|part| part.len() + 1).sum::<usize>();
-        let mut path = PathBuf::with_capacity(self.objects.as_os_str().len() + length);
-        path.push(&self.objects);
+        let mut path = PathBuf::with_capacity(all.as_os_str().len() + length);
+        path.push(all);
         path.extend(parts.iter().filter(|part| !part.is_empty()));
         path
     }
@@ -127,6 +147,8 @@ pub(in crate::store) struct LoadedRealization {
     pub(in crate::store) head: RecordHead,
     /// Whether a promised artifact is missing.
     pub(in crate::store) lacks_a_promise: bool,
+    /// Whether its files are not in the store.
+    pub(in crate::store) is_stub: bool,
     /// The builds, oldest first.
     pub(in crate::store) builds: Vec<BuildRecord>,
     /// The records of what is attached.
@@ -174,6 +196,7 @@ impl LoadedRealization {
             id,
             head,
             lacks_a_promise,
+            is_stub: false,
             builds: read.builds,
             attached: read.attached,
             unreadable: read.unreadable,
@@ -340,9 +363,9 @@ pub(in crate::store) fn broken(rref: &RRefId, folder: &Path) -> Error {
 
 impl Serialize for Realization {
     /// An object with `rref`, `dref`, `name`, `outcome`, `time` (when it was [last built](Self::last_built)), `build_seconds`,
-    /// `builds`, their count, and `tags`.
+    /// `builds`, their count, and `tags`. A stub has `stub`: `true`.
     fn serialize<S: Serializer>(&self, to: S) -> Result<S::Ok, S::Error> {
-        let mut row = to.serialize_struct("Realization", 8)?;
+        let mut row = to.serialize_struct("Realization", 8 + usize::from(self.is_stub))?;
         row.serialize_field("rref", &self.id)?;
         row.serialize_field("dref", self.id.dref())?;
         row.serialize_field("name", self.id.name().as_str())?;
@@ -351,6 +374,10 @@ impl Serialize for Realization {
         row.serialize_field("build_seconds", &self.build_seconds())?;
         row.serialize_field("builds", &self.build_count())?;
         row.serialize_field("tags", &self.tags())?;
+        match self.is_stub {
+            true => row.serialize_field("stub", &true)?,
+            false => row.skip_field("stub")?,
+        }
         row.end()
     }
 }

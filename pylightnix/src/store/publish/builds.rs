@@ -17,10 +17,11 @@ impl Store {
         build: &BuildRecord,
         log: Option<&[u8]>,
     ) -> Result<()> {
-        let folder = self.realization_dir(rref);
         let bytes = build.to_bytes()?;
         let manager = self.manager();
         let shared = manager.lock_shared()?;
+        // Under the lock, under which a stub is filled.
+        let folder = self.records_dir(rref)?;
         if !is_there(&folder.join(RECORD))? {
             return Err(missing(rref, &folder));
         }

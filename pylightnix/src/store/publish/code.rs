@@ -1,7 +1,7 @@
 //! Storing the texts and lists that code fingerprints are hashes of.
 
 use std::borrow::Cow;
-use std::collections::HashSet;
+use std::collections::{BTreeSet, HashSet};
 use std::fs;
 use std::io;
 use std::path::PathBuf;
@@ -36,6 +36,49 @@ impl Store {
             self.save_items(list, text_of)?;
             Ok(list.to_text())
         })
+    }
+
+    /// Saves code that came from elsewhere: `text` is what its fingerprint stands for, and `item` gives the text of an item by its hash.
+    /// What is here stays. Texts of items that are not what their hashes say are left out. Returns `false` if `text` is not what the
+    /// fingerprint stands for.
+    pub(in crate::store) fn take_code(
+        &self,
+        fingerprint: &str,
+        text: &str,
+        item: &dyn Fn(&str) -> Option<String>,
+    ) -> Result<bool> {
+        let Some(list) = CodeList::parse(text) else {
+            self.save_code(fingerprint, text)?;
+            return Ok(true);
+        };
+        if list.fingerprint() != fingerprint {
+            return Ok(false);
+        }
+        self.save_code_list(fingerprint, &list, |one| {
+            let text = item(&one.hash)?;
+            list.may_be(one, &text).then_some(Cow::Owned(text))
+        })?;
+        Ok(true)
+    }
+
+    /// Copies the code of these fingerprints from another store, as far as it is there and not here. It is for people, so that what is
+    /// damaged there is left out.
+    pub(in crate::store) fn copy_code(
+        &self,
+        other: &Store,
+        fingerprints: &BTreeSet<String>,
+    ) -> Result<()> {
+        for fingerprint in fingerprints {
+            // What cannot be the name of a text has none.
+            if self.has_code(fingerprint).unwrap_or(true) {
+                continue;
+            }
+            if let Ok(Some(text)) = other.read_code(fingerprint) {
+                let item = |hash: &str| other.code_item(hash).ok().flatten();
+                self.take_code(fingerprint, &text, &item)?;
+            }
+        }
+        Ok(())
     }
 
     fn save(&self, fingerprint: &str, text: impl FnOnce() -> Result<String>) -> Result<()> {

@@ -85,6 +85,7 @@ impl Store {
     ) -> Result<Vec<RRefId>> {
         other.use_derivations(roots.iter().map(RRefId::dref))?;
         let order = in_order(other, roots)?;
+        other.fetch(&order)?;
         // Before looking at what is here, to protect it from garbage collection until its dependents are published.
         let drefs: BTreeSet<&DRefId> = order.iter().map(RRefId::dref).collect();
         self.record_in_use(drefs)?;
@@ -118,6 +119,14 @@ impl Store {
             }
         }
         let copied: Vec<RRefId> = staged.iter().map(|staged| staged.rref.clone()).collect();
+        // Texts first: who finds a build record finds the code that it names.
+        let mut fingerprints = BTreeSet::new();
+        for rref in &copied {
+            for build in other.builds(rref)? {
+                fingerprints.extend(build.fingerprint.into_iter().chain(build.accepted));
+            }
+        }
+        self.copy_code(other, &fingerprints)?;
         // Marks first, so that the results of an interrupted build are never taken for complete.
         self.copy_marks(other, &copied)?;
         for staged in staged {
@@ -274,6 +283,7 @@ fn check(rref: &RRefId, record: &Record, config: &ConfigJson, other: &Store) -> 
     if let Some(misfit) = head.context.misfits(config).next() {
         return Err(refused(format!("it {misfit}")));
     }
+    other.expect_files(rref)?;
     expect_complete(other, rref, config, record, "packed or copied")
 }
 

@@ -23,8 +23,22 @@ pub(in crate::store) struct Exportable {
 }
 
 impl Exportable {
-    /// Examines all realizations of a store.
+    /// Examines all realizations of a store. Stubs are left out, as their files are not there.
     pub(in crate::store) fn of(store: &Store, unfinished: IncompleteBuilds) -> Result<Self> {
+        let mut every = Self::with_stubs(store, unfinished)?;
+        let stubs = every.made_from.keys();
+        let lacking =
+            stubs.filter_map(|rref| Some((rref.clone(), store.expect_files(rref).err()?)));
+        let lacking: Vec<_> = lacking.collect();
+        every.leave_out(lacking);
+        Ok(every)
+    }
+
+    /// Examines all realizations of a store, stubs among them.
+    pub(in crate::store) fn with_stubs(
+        store: &Store,
+        unfinished: IncompleteBuilds,
+    ) -> Result<Self> {
         let mut every = Exportable {
             made_from: BTreeMap::new(),
             left_out: Vec::new(),

@@ -8,7 +8,6 @@ use crate::store::Store;
 use crate::store::disk::durable::{is_not_found, rename_new, touch};
 use crate::store::disk::layout::RECORD;
 use crate::store::disk::regular;
-use crate::store::disk::there::is_there;
 use crate::store::disk::unsynced::Unsynced;
 use crate::store::object::build_files::build_files;
 use crate::store::object::context::Context;
@@ -50,6 +49,7 @@ pub(in crate::store) fn install(
         }
         installed => installed?,
     };
+    store.unite_stub(id)?;
     if !new {
         return Ok(Installed::Merged);
     }
@@ -107,10 +107,10 @@ pub(in crate::store) fn merge(folder: &Path, target: &Path) -> Result<bool> {
     Ok(added)
 }
 
-/// Checks that all realizations from which `id` was made are in the store.
-fn check_context(store: &Store, context: &Context, id: &RRefId) -> Result<()> {
+/// Checks that all realizations from which `id` was made are in the store, or their stubs.
+pub(in crate::store) fn check_context(store: &Store, context: &Context, id: &RRefId) -> Result<()> {
     for dep in context.realizations() {
-        if !is_there(&store.realization_dir(dep).join(RECORD))? {
+        if !store.is_known(dep)? {
             return Err(Error::new(
                 ErrorKind::Store,
                 format!("{id} cannot be published: {dep}, from which it was made, is not in the store"),

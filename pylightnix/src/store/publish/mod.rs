@@ -16,4 +16,5 @@ pub(in crate::store) mod own_links;
 pub(in crate::store) mod remarks;
 pub(in crate::store) mod sign;
 pub(in crate::store) mod staging;
+pub(in crate::store) mod stub;
 pub(in crate::store) mod whole;

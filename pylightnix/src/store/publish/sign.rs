@@ -38,7 +38,7 @@ impl Store {
             return Err(Error::new(ErrorKind::Key, "there is no key to sign with")
                 .with_help("`key generate NAME` makes one"));
         }
-        let folder = self.realization_dir(rref);
+        let folder = self.records_dir(rref)?;
         let record = self.record_digest(rref)?;
         let manager = self.manager();
         let mut new = 0;

@@ -30,6 +30,7 @@ impl Store {
     pub fn artifact(&self, rref: impl AsRef<RRefId>, path: &str) -> Result<PathBuf> {
         let rref = rref.as_ref();
         self.use_derivations([rref.dref()])?;
+        self.expect_files(rref)?;
         let record = self.record(rref)?;
         let entries = record.manifest().entries();
         match entries.binary_search_by(|entry| entry.path.as_str().cmp(path)) {
@@ -54,6 +55,7 @@ impl Store {
         let rref = rref.as_ref();
         self.use_derivations([rref.dref()])?;
         self.head(rref)?;
+        self.expect_files(rref)?;
         let shell = std::env::var_os("SHELL").filter(|shell| !shell.is_empty());
         let out = self.out_dir(rref);
         let mut command = Command::new(shell.unwrap_or_else(|| OsString::from("/bin/sh")));

@@ -354,14 +354,20 @@ impl Lens {
     pub fn path(&self) -> Result<PathBuf> {
         match &self.place {
             Place::Stage(home) => match &home.realized {
-                Some((rref, _)) => Ok(self.store.out_dir(rref)),
+                Some((rref, _)) => {
+                    self.store.expect_files(rref)?;
+                    Ok(self.store.out_dir(rref))
+                }
                 None => Err(self.is_not("a path")),
             },
             Place::Artifact {
                 rref: Some(rref),
                 path,
                 ..
-            } => Ok(self.store.out_dir(rref).join(path)),
+            } => {
+                self.store.expect_files(rref)?;
+                Ok(self.store.out_dir(rref).join(path))
+            }
             Place::Inside(path, _) => Ok(path.clone()),
             _ => Err(self.is_not("a path")),
         }

@@ -105,7 +105,10 @@ impl Store {
             };
             let walks = rrefs.into_iter().map(|rref| {
                 let mut walk = Walk::default();
-                walk.add_below(&self.realization_dir(&rref));
+                // The records of stubs are in a folder of their own.
+                if !matches!(self.is_stub(&rref), Ok(true)) {
+                    walk.add_below(&self.realization_dir(&rref));
+                }
                 (rref, walk)
             });
             Ok((walks.collect::<Vec<_>>(), Vec::new()))

@@ -1,6 +1,5 @@
 //! Fetching the texts of code that build records name.
 
-use std::borrow::Cow;
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 
 use super::index::RemoteIndex;
@@ -8,7 +7,6 @@ use super::line::{Bundle, CodeLine};
 use super::objects::Remote;
 use super::ranges;
 use crate::store::Store;
-use crate::store::object::code_list::{CodeList, hash_of};
 use crate::{Error, ErrorKind, Result};
 
 /// Saves the texts of these fingerprints that are not here, as far as the remote has them. Returns why some were passed over: they are for
@@ -67,24 +65,10 @@ pub(super) fn fetch(
         let Some(text) = lists.get(fingerprint) else {
             continue;
         };
-        let Some(list) = CodeList::parse(text) else {
-            store.save_code(fingerprint, text)?;
-            continue;
-        };
-        if list.fingerprint() != fingerprint {
+        let item = |hash: &str| texts.get(hash).cloned();
+        if !store.take_code(fingerprint, text, &item)? {
             refused.push(unusable(remote, fingerprint));
-            continue;
         }
-        store.save_code_list(fingerprint, &list, |item| {
-            let text = texts.get(&*item.hash)?;
-            // An item that shares its kind and name has more in its hash.
-            let namesakes = list
-                .items
-                .iter()
-                .filter(|other| (&other.kind, &other.name) == (&item.kind, &item.name));
-            let fits = hash_of(&item.kind, text) == item.hash || namesakes.count() > 1;
-            fits.then_some(Cow::Borrowed(text.as_str()))
-        })?;
     }
     Ok(refused)
 }

@@ -53,7 +53,9 @@ pub(super) fn beside(folder: &Path) -> Result<Vec<String>> {
 
 /// Leaves out build records that cannot be read, which are never pushed, and the files that belong to them.
 pub(super) fn readable(store: &Store, rref: &RRefId, mut names: Vec<String>) -> Vec<String> {
-    let folder = store.realization_dir(rref);
+    let Ok(folder) = store.records_dir(rref) else {
+        return names;
+    };
     let unreadable: Vec<String> = (names.iter())
         .filter(|name| match BuildRecord::kind_of(name.as_bytes()) {
             Some(BuildFile::Record(id)) => {
@@ -72,6 +74,7 @@ pub(super) fn readable(store: &Store, rref: &RRefId, mut names: Vec<String>) -> 
 pub(super) fn gather(store: &Store, rref: &RRefId) -> Result<Gathered> {
     let config = store.config(rref.dref())?;
     let record = store.record(rref)?;
+    store.expect_files(rref)?;
     expect_complete(store, rref, &config, &record, "pushed")?;
     let head = record.head();
     let mut gathered = Gathered::of(head.outcome);
@@ -156,7 +159,7 @@ impl Gathered {
     }
 
     fn add_beside(&mut self, store: &Store, rref: &RRefId, names: &[String]) -> Result<()> {
-        let folder = store.realization_dir(rref);
+        let folder = store.records_dir(rref)?;
         for name in names {
             let path = folder.join(name);
             let kind = BuildRecord::kind_of(name.as_bytes());

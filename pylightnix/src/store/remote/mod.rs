@@ -8,6 +8,7 @@
 //! `index` reads what a remote has, and `push`, `pull`, `verify` and `gc` are what is done with it. `gone` is how those who push and those who collect
 //! garbage come to terms.
 
+mod ahead;
 #[cfg(feature = "remote")]
 mod asynchronous;
 #[cfg(feature = "remote")]
@@ -19,10 +20,12 @@ mod cloud;
 mod code;
 mod content;
 mod escape;
+mod fetch;
 mod folder;
 mod gather;
 mod gc;
 mod gone;
+mod has;
 #[cfg(feature = "fetch")]
 mod http;
 mod impatient;
@@ -47,6 +50,7 @@ pub use backend::{Backend, Object, ObjectReader};
 #[cfg(feature = "remote")]
 pub use cloud::CloudBackend;
 pub use content::{RemoteRealization, RemoteRoot};
+pub(crate) use fetch::use_in_runs;
 pub use folder::FolderBackend;
 pub use gc::{ObjectCount, RemoteCollected, RemoteGc};
 #[cfg(feature = "fetch")]

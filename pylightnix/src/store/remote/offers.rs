@@ -6,6 +6,7 @@ use std::path::Path;
 
 use rustix::fs::CWD;
 
+use super::ahead::ReadAhead;
 use super::blobs;
 use super::code;
 use super::gather::beside;
@@ -18,8 +19,8 @@ use super::stage::{Arrived, LackingFile, refused, stage};
 use crate::config::{DRefId, RRefId};
 use crate::store::Store;
 use crate::store::disk::durable::Durability;
-use crate::store::disk::layout::{OUT, RECORD};
-use crate::store::disk::there::is_there;
+use crate::store::disk::layout::{OUT, RECORD, STUB_REMOTE};
+use crate::store::disk::remove::remove_tree;
 use crate::store::disk::unsynced::Unsynced;
 use crate::store::object::build_record::BuildKind;
 use crate::store::object::builds::Builds;
@@ -39,6 +40,7 @@ pub(crate) struct RemoteView {
     remote: Remote,
     index: RemoteIndex,
     by_dref: HashMap<DRefId, Vec<RRefId>>,
+    ahead: ReadAhead,
 }
 
 /// A successful realization in the index of a remote. Nothing of it is verified.
@@ -75,6 +77,7 @@ impl RemoteView {
             remote: remote.clone(),
             index,
             by_dref,
+            ahead: ReadAhead::default(),
         })
     }
 
@@ -190,8 +193,10 @@ impl<'s> Offers<'s> {
         let mut unsynced = Unsynced::new(Durability::None);
         let mut arrived: Vec<Option<Arrived>> = Vec::new();
         arrived.resize_with(wanted.len(), || None);
-        ranges::fetch(
-            &view.remote,
+        let remote = &view.remote;
+        ranges::fetch_with(
+            remote,
+            &|pack, range| view.ahead.read(remote, pack, range),
             &bundles,
             &mut |more| bytes += more,
             &mut |at, bundle| {
@@ -321,19 +326,26 @@ impl<'s> Offers<'s> {
         Ok(all)
     }
 
-    /// Publishes these, whole. They are offered no more, whatever became of them.
-    pub(crate) fn publish(&mut self, rrefs: &[RRefId]) -> Result<Published> {
-        let (bytes, left_out) = self.fill(Some(rrefs), &|_| true)?;
+    /// Publishes these. If `as_stubs`, those of which large files did not come are published as stubs; otherwise their files are fetched.
+    /// They are offered no more, whatever became of them.
+    pub(crate) fn publish(&mut self, rrefs: &[RRefId], as_stubs: bool) -> Result<Published> {
+        let lacks = |rref: &&RRefId| {
+            let offer = self.all.get(rref);
+            as_stubs && offer.is_some_and(|offer| offer.arrived.lacks_artifacts())
+        };
+        let (stubs, whole): (Vec<_>, Vec<_>) = rrefs.iter().partition(lacks);
+        let whole: Vec<RRefId> = whole.into_iter().cloned().collect();
+        let (bytes, left_out) = self.fill(Some(&whole), &|_| true)?;
         let mut published = Published {
             bytes,
             left_out,
             ..Published::default()
         };
-        for rref in rrefs {
+        for rref in whole {
             let Some(Offer {
                 mut arrived,
                 remote,
-            }) = self.all.remove(rref)
+            }) = self.all.remove(&rref)
             else {
                 continue;
             };
@@ -344,7 +356,28 @@ impl<'s> Offers<'s> {
             published.rrefs.extend(pulled.rrefs);
             published.left_out.extend(pulled.left_out);
         }
+        for rref in stubs {
+            if let Some(Offer { arrived, remote }) = self.all.remove(rref) {
+                self.publish_stub(&arrived, &remote)?;
+                published.rrefs.push(rref.clone());
+            }
+        }
         Ok(published)
+    }
+
+    /// Publishes the records of one whose large files stay at the remote. Its small files come again with these.
+    fn publish_stub(&self, arrived: &Arrived, remote: &Remote) -> Result<()> {
+        let folder = &arrived.folder;
+        let out = folder.join(OUT);
+        remove_tree(&out).map_err(|error| Error::io("remove", &out, error))?;
+        let mut unsynced = Unsynced::new(self.store.durability());
+        let url = format!("{}\n", remote.url());
+        unsynced.create(&folder.join(STUB_REMOTE), url.as_bytes())?;
+        self.sync_records(folder, &mut unsynced)?;
+        unsynced.sync()?;
+        let context = &arrived.record.head().context;
+        let (config, rref, text) = (&arrived.config, &arrived.rref, &arrived.text);
+        self.store.put_stub(config, context, folder, rref, text)
     }
 
     /// Fetches the texts of the code that made these, from the remote whose index is given. They are for people, and their lack is no
@@ -384,18 +417,24 @@ impl<'s> Offers<'s> {
                 std::mem::replace(&mut unsynced, Unsynced::new(durability)).sync()?;
             }
         }
-        for name in beside(&arrived.folder)? {
-            let path = arrived.folder.join(&name);
-            unsynced.file(&path, open(&path)?);
-        }
-        let record = arrived.folder.join(RECORD);
-        unsynced.file(&record, open(&record)?);
-        unsynced.folder(&arrived.folder);
+        self.sync_records(&arrived.folder, &mut unsynced)?;
         unsynced.sync()
+    }
+
+    /// Syncs the record and the build files in the folder of one that is about to be published.
+    fn sync_records(&self, folder: &Path, unsynced: &mut Unsynced) -> Result<()> {
+        let record = Some(RECORD.to_owned());
+        for name in beside(folder)?.into_iter().chain(record) {
+            let path = folder.join(&name);
+            let file = File::open(&path).map_err(|error| Error::io("open", &path, error))?;
+            unsynced.file(&path, file);
+        }
+        unsynced.folder(folder);
+        Ok(())
     }
 }
 
-/// Whether a realization is in the store.
+/// Whether a realization is in the store with its files.
 pub(crate) fn is_here(store: &Store, rref: &RRefId) -> Result<bool> {
-    is_there(&store.realization_dir(rref).join(RECORD))
+    store.is_whole(rref)
 }

@@ -34,6 +34,8 @@ pub struct Pull<'a> {
     store: &'a Store,
     remote: &'a Remote,
     dry: bool,
+    /// Whether stubs among the dependencies stay as they are.
+    alone: bool,
     observer: Option<&'a (dyn Fn(Transfer) + 'a)>,
 }
 
@@ -90,8 +92,15 @@ impl<'a> Pull<'a> {
             store,
             remote,
             dry: false,
+            alone: false,
             observer: None,
         }
+    }
+
+    /// Leaves stubs among the dependencies as they are. Without it a pull makes them whole.
+    pub(super) fn alone(mut self) -> Self {
+        self.alone = true;
+        self
     }
 
     /// Fetches nothing but the index, and says what would be fetched.
@@ -183,6 +192,7 @@ impl<'a> Pull<'a> {
         let mut order = Vec::new();
         let mut seen: HashSet<RRefId> = HashSet::new();
         let mut nowhere: HashSet<RRefId> = HashSet::new();
+        let asked: HashSet<&RRefId> = roots.iter().collect();
         for root in roots {
             let mut path: Vec<(RRefId, Vec<RRefId>, usize)> = Vec::new();
             let mut next = Some(root.clone());
@@ -190,7 +200,10 @@ impl<'a> Pull<'a> {
                 if let Some(rref) = next.take()
                     && seen.insert(rref.clone())
                 {
-                    let is_here = is_there(&self.store.realization_dir(&rref).join(RECORD))?;
+                    if self.alone && !asked.contains(&rref) && self.store.is_known(&rref)? {
+                        continue;
+                    }
+                    let is_here = self.store.is_whole(&rref)?;
                     let line = index
                         .realizations
                         .get(&rref)
@@ -289,7 +302,18 @@ impl<'a> Pull<'a> {
             },
         )?;
         unsynced.sync()?;
-        let local = || store.rrefs();
+        let local = || match self.alone {
+            // Finding files that results of other stages share costs reading all records.
+            true => {
+                let drefs: BTreeSet<_> = wanted
+                    .iter()
+                    .map(|wanted| wanted.line.rref.dref())
+                    .collect();
+                let each = drefs.into_iter().map(|dref| store.rrefs_of(dref));
+                Ok(each.collect::<Result<Vec<_>>>()?.concat())
+            }
+            false => store.rrefs(),
+        };
         let staged = arrived.iter().flatten();
         let failed = blobs::fetch(store, self.remote, local, staged, &mut |bytes| {
             self.told(&mut fetched, bytes)
@@ -351,8 +375,7 @@ impl<'a> Pull<'a> {
         for one in arrived {
             let (rref, context) = (&one.rref, &one.record.head().context);
             let is_here = |dep: &RRefId| -> Result<bool> {
-                Ok((coming.contains(dep) && !left.contains_key(dep))
-                    || is_there(&store.realization_dir(dep).join(RECORD))?)
+                Ok((coming.contains(dep) && !left.contains_key(dep)) || store.is_known(dep)?)
             };
             let mut lacking = None;
             for dep in context.realizations() {

@@ -156,7 +156,21 @@ impl<'a> Push<'a> {
     /// # Errors
     /// As [`run`](Self::run).
     pub fn run_every(self) -> Result<(Pushed, Vec<Error>)> {
-        let exportable = Exportable::of(self.store, IncompleteBuilds::LeftOut)?;
+        let mut exportable = Exportable::with_stubs(self.store, IncompleteBuilds::LeftOut)?;
+        let rrefs = exportable.rrefs().into_iter();
+        let stubs: Vec<RRefId> = rrefs
+            .filter(|rref| matches!(self.store.is_stub(rref), Ok(true)))
+            .collect();
+        if !stubs.is_empty() {
+            // What the remote has already need not be here.
+            let index = RemoteIndex::read(self.remote, Some(self.store))?;
+            let away = stubs
+                .into_iter()
+                .filter(|rref| index.fullest(rref).is_none());
+            let away =
+                away.filter_map(|rref| self.store.expect_files(&rref).err().map(|why| (rref, why)));
+            exportable.leave_out(away.collect::<Vec<_>>());
+        }
         let pushed = self.send(&exportable.rrefs())?;
         Ok((pushed, exportable.left_out))
     }
@@ -251,7 +265,7 @@ fn lack(store: &Store, index: &RemoteIndex, rref: &RRefId) -> Result<Option<Lack
             known: None,
         }));
     };
-    let mut names = beside(&store.realization_dir(rref))?;
+    let mut names = beside(&store.records_dir(rref)?)?;
     let parts = lines.flat_map(|line| &line.bundle.parts);
     let there: HashSet<&str> = parts.map(|part| part.name.as_str()).collect();
     if names.iter().all(|name| there.contains(name.as_str())) {

@@ -5,6 +5,7 @@ use std::io::Read as _;
 
 use flate2::bufread::MultiGzDecoder;
 
+use super::ahead::PackBytes;
 use super::line::{Bundle, Extent, MOST_IN_EXTENT, pack_name};
 use super::objects::Remote;
 use crate::config::Digest;
@@ -57,10 +58,32 @@ fn ranges(bundles: &[&Bundle]) -> Vec<Range> {
     ranges
 }
 
-/// Fetches bundles, and hands each to `take` once all of it is there, with its number. What the remote lacks, or what is damaged
-/// there, is an error in the place of the bytes. `told` is called with the bytes of each request.
+/// Fetches bundles, as [`fetch_with`] does, and reads nothing else.
 pub(super) fn fetch(
     remote: &Remote,
+    bundles: &[&Bundle],
+    told: &mut dyn FnMut(u64),
+    take: &mut dyn FnMut(usize, Result<Vec<u8>>) -> Result<()>,
+) -> Result<()> {
+    let read = |pack: &Digest, range: std::ops::Range<u64>| {
+        let bytes = remote.read_range(&pack_name(pack), range)?;
+        Ok(bytes.map(|bytes| PackBytes {
+            came: bytes.len() as u64,
+            bytes,
+        }))
+    };
+    fetch_with(remote, &read, bundles, told, take)
+}
+
+/// Reads a range of a pack; `None` if there is no such pack.
+pub(super) type ReadPack<'a> =
+    dyn Fn(&Digest, std::ops::Range<u64>) -> Result<Option<PackBytes>> + 'a;
+
+/// Fetches bundles by `read`, and hands each to `take` once all of it is there, with its number. What the remote lacks, or what is damaged
+/// there, is an error in the place of the bytes. `told` is called with the bytes of each request.
+pub(super) fn fetch_with(
+    remote: &Remote,
+    read: &ReadPack<'_>,
     bundles: &[&Bundle],
     told: &mut dyn FnMut(u64),
     take: &mut dyn FnMut(usize, Result<Vec<u8>>) -> Result<()>,
@@ -75,11 +98,13 @@ pub(super) fn fetch(
     let mut failed = vec![false; bundles.len()];
     for range in ranges(bundles) {
         let object = pack_name(&range.pack);
-        let read = match remote.read_range(&object, range.from..range.end)? {
-            Some(bytes) => Ok(bytes),
+        let read = match read(&range.pack, range.from..range.end)? {
+            Some(PackBytes { bytes, came }) => {
+                told(came);
+                Ok(bytes)
+            }
             None => Err("is not there, though the index names it".to_owned()),
         };
-        told(read.as_ref().map_or(0, Vec::len) as u64);
         let mut inflated: Option<Inflated> = None;
         for (at, number) in range.extents {
             if failed[at] {

@@ -40,7 +40,7 @@ impl Remote {
             if !drefs.contains(rref.dref()) {
                 continue;
             }
-            let folder = store.realization_dir(rref);
+            let folder = store.records_dir(rref)?;
             let names: HashSet<String> = match is_there(&folder.join(RECORD))? {
                 true => beside(&folder)?.into_iter().collect(),
                 false => HashSet::new(),

@@ -370,6 +370,11 @@ impl Arrived {
         }
     }
 
+    /// Whether artifacts are still to be fetched.
+    pub(super) fn lacks_artifacts(&self) -> bool {
+        self.lacking.iter().any(|file| file.is_artifact)
+    }
+
     /// Writes the record, unless it is written.
     pub(super) fn put_record(&mut self, unsynced: &mut Unsynced) -> Result<()> {
         if !self.has_record {

@@ -227,7 +227,7 @@ impl Repair<'_> {
         if missing.is_empty() {
             // The repair of an earlier fault copied them.
             return Ok(Some(done(
-                &self.store.realization_dir(rref),
+                &self.store.records_dir(rref)?,
                 RepairAction::Copied,
                 None,
             )));
@@ -279,7 +279,13 @@ impl Repair<'_> {
         sources: &RepairSources,
         quarantine: &mut Quarantine,
     ) -> Result<Option<Repaired>> {
-        let place = self.store.realization_dir(rref);
+        let place = self.store.records_dir(rref)?;
+        if self.store.is_stub(rref)? {
+            // Its records come again with the next run that asks a remote.
+            let aside = self.put_aside(&place, quarantine)?;
+            touch(&self.store.derivation_dir(rref.dref()))?;
+            return Ok(Some(done(&place, RepairAction::PutAside, Some(aside))));
+        }
         let staging = Staging::new(self.store)?;
         let fresh = staging.folder().join(rref.folder());
         let is_whole = match self.record(rref)? {

@@ -44,7 +44,7 @@ impl Store {
         let mut each = Vec::with_capacity(offer.all.len());
         for offered in &offer.all {
             let rref = &offered.rref;
-            if !self.has(rref)? {
+            if !self.is_whole(rref)? {
                 each.push(Lack::All);
                 continue;
             }

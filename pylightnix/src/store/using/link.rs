@@ -46,6 +46,7 @@ impl Store {
         let (path, there) = self.free_for_link(path.as_ref())?;
         let name = root_name(&path, rref);
         let shown = serde_json::Value::from(utf8(&path)?);
+        self.expect_files(rref)?;
         // A derivation in use protects the root until its link exists. Garbage collection removes roots without links under the
         // exclusive lock; this function must not remove any, as another process may be about to create the same link.
         self.record_in_use([rref.dref()])?;

@@ -15,9 +15,7 @@ use std::path::{Path, PathBuf};
 use crate::config::{DRefId, RRefId, list_names, nearest_first};
 use crate::store::Store;
 use crate::store::disk::entries::entries;
-use crate::store::disk::layout::RECORD;
 use crate::store::disk::regular;
-use crate::store::disk::there::is_there;
 use crate::store::object::build_record::user;
 use crate::store::object::realization::missing;
 use crate::store::using::link::short;
@@ -280,9 +278,8 @@ impl Store {
         let target = roots.join(name);
         let shared = self.manager().lock_shared()?;
         // The shared lock excludes garbage collection, so an existing realization stays.
-        let folder = self.realization_dir(rref);
-        if !is_there(&folder.join(RECORD))? {
-            return Err(missing(rref, &folder));
+        if !self.is_known(rref)? {
+            return Err(missing(rref, &self.realization_dir(rref)));
         }
         self.manager().announce_root(&shared, name)?;
         self.durability()

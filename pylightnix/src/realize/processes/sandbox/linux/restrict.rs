@@ -139,7 +139,11 @@ fn allow_realizations(
             None => objects.insert(open(CWD, all).map_err(failed)?),
         };
         let name = folder.strip_prefix(all).unwrap_or(&folder);
-        let place = open(at.as_fd(), name).map_err(failed)?;
+        let place = match open(at.as_fd(), name) {
+            // A stub has no files to read.
+            Err(rustix::io::Errno::NOENT) => continue,
+            place => place.map_err(failed)?,
+        };
         rules = rules
             .add_rule(PathBeneath::new(place, access))
             .map_err(|error| unreachable_for(&folder, error))?;
