@@ -878,6 +878,7 @@ would remove 3 of 6 realizations, 3 derivations: 968 B
       "time": "2026-01-01T00:06:00Z"
     }
   ],
+  "stubs": [],
   "derivations": [
     "dref:41270c52692eb0ce9094caff11265691-mean",
     "dref:6b97bed3a1025af644462337a6bb30de-flaky",
@@ -1022,6 +1023,7 @@ would remove 2 of 6 realizations: 685 B
         "time": "2026-01-01T00:03:00Z"
       }
     ],
+    "stubs": [],
     "derivations": [],
     "failed_builds": [],
     "partial_downloads": [],

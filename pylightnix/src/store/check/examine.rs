@@ -62,11 +62,8 @@ impl ToRead {
 
 /// Checks everything except the content of files. `config` is the derivation's, unless it is corrupt.
 pub(super) fn examine(store: &Store, id: &RRefId, config: Option<&ConfigJson>) -> Examined {
-    let is_stub = matches!(store.is_whole(id), Ok(false));
-    let folder = match is_stub {
-        true => store.layout().stub(id),
-        false => store.realization_dir(id),
-    };
+    let folder = (store.records_dir(id)).unwrap_or_else(|_| store.realization_dir(id));
+    let is_stub = folder == store.layout().stub(id);
     let mut examiner = Examiner {
         store,
         id,
