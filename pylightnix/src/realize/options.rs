@@ -570,7 +570,7 @@ impl<'a> Realize<'a> {
     /// are the builds and acceptances by today's code, in which each key counts once. What the own key signed is enough by itself,
     /// unless the trust is [strict](Trust::strict).
     ///
-    /// ```
+    /// ```standalone_crate
     /// use pylightnix::keys::{Keys, Trust};
     /// use pylightnix::prelude::*;
     ///
@@ -626,7 +626,7 @@ impl<'a> Realize<'a> {
     /// Closures of matchers read artifacts: those of all candidates are fetched before, up to 64 MiB together, or what the matcher
     /// [names](crate::plan::matcher::Matcher::reads).
     ///
-    /// ```
+    /// ```standalone_crate
     /// # use pylightnix::prelude::*;
     /// use pylightnix::store::remote::{Push, Remote};
     /// # #[derive(Config)] pub struct Sum { #[selfref("sum.json")] pub out: SelfRef<Json<u64>>, pub upto: u64 }
