@@ -208,7 +208,10 @@ fn what_lies_below_a_result_stays_at_the_remote_until_somebody_looks() {
         group.ben.record(throw).unwrap().manifest().entries().len(),
         2
     );
-    assert_eq!(group.ben.rrefs_of(throw.dref()).unwrap(), std::slice::from_ref(&throw));
+    assert_eq!(
+        group.ben.rrefs_of(throw.dref()).unwrap(),
+        std::slice::from_ref(&throw)
+    );
     let usage = group.ben.disk_usage_of([throw]).unwrap();
     assert_eq!(usage.all.bytes, 0);
     // Its files come when somebody looks at them.
@@ -368,7 +371,10 @@ fn a_stub_beside_what_filled_it_is_no_fault() {
     fs::rename(&kept, &stub).unwrap();
     let note = group.ben.note(&throw, "on the whole").unwrap();
     assert!(is_sound(&group.ben) && !group.ben.is_stub(&throw).unwrap());
-    assert_eq!(group.ben.rrefs_of(throw.dref()).unwrap(), std::slice::from_ref(&throw));
+    assert_eq!(
+        group.ben.rrefs_of(throw.dref()).unwrap(),
+        std::slice::from_ref(&throw)
+    );
     group.ben.add_root("plot", &taken).unwrap();
     group.ben.gc().run().unwrap();
     assert!(!stub.exists() && is_sound(&group.ben));
