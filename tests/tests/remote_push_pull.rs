@@ -341,6 +341,25 @@ fn requests_that_fail_or_end_early_are_made_again() {
 }
 
 #[test]
+fn a_remote_that_goes_away_while_it_is_verified_has_no_holes() {
+    let ((_one, from), at) = (store(), folder());
+    let [.., d] = diamond(&from);
+    let at = place(&at);
+    let remote = Remote::open(&at.to_string_lossy()).unwrap();
+    push(&from, &remote, &[&d]);
+    for begin in [2, 3, 4] {
+        let fault = move |number: usize, _: &str| match number < begin {
+            true => Answer::Done,
+            false => Answer::Failed,
+        };
+        let gone = Remote::over(Watched::with(&at, fault));
+        assert!(gone.verify(1.0).is_err(), "{begin}");
+        assert!(remote.verify(1.0).unwrap().is_sound());
+        assert_eq!(push(&from, &remote, &[&d]).requests, 1, "nothing is lost");
+    }
+}
+
+#[test]
 fn a_push_that_dies_at_any_request_leaves_nothing_that_counts() {
     let ((_one, from), at) = (store(), folder());
     let [.., d] = diamond(&from);

@@ -173,6 +173,24 @@ fn questions_are_answered_in_tasks() {
 }
 
 #[test]
+fn what_a_remote_has_is_no_task() {
+    let Some(cluster) = cluster() else { return };
+    let ada = line(env!("CARGO_BIN_EXE_spread"), &cluster);
+    assert_eq!(ada.say("run --leaves 2 -q").code, 0);
+    let shared = ada.folder.path().join("shared");
+    let shared = shared.display();
+    assert_eq!(ada.say(&format!("push --all --remote {shared}")).code, 0);
+    let ben = line(env!("CARGO_BIN_EXE_spread"), &cluster);
+    let made = ben.json(&format!("run --on slurm --leaves 3 -q --remote {shared}"));
+    assert_eq!(
+        (&made["report"]["fetched"], &made["report"]["built"]),
+        (&2.into(), &2.into())
+    );
+    assert_eq!(ran(&ben), [2]);
+    assert_eq!(sum_of(&ben), 3);
+}
+
+#[test]
 fn a_stage_that_does_not_look_is_ended_when_its_time_is_up() {
     let Some(cluster) = cluster() else { return };
     let line = line(env!("CARGO_BIN_EXE_isolated"), &cluster);

@@ -707,6 +707,36 @@ fn on_the_command_line() {
 }
 
 #[test]
+fn two_remotes_count_together() {
+    let group = Group::new();
+    let all_of = group.throws(9, 4);
+    let other = Remote::open(&group.folder.path().join("other").to_string_lossy()).unwrap();
+    group.push(&all_of[..2]);
+    Push::new(&group.ada, &other).run(&all_of[1..]).unwrap();
+    let run = Realize::new(&group.ben)
+        .remote(&group.remote())
+        .remote(&other);
+    let (taken, report) = run.run_reporting(&thrown(9).with_matcher(all())).unwrap();
+    assert_eq!((taken.len(), report.built), (4, 0));
+    // The newest is at the other one.
+    let carol = Store::open(group.folder.path().join("carol")).unwrap();
+    let run = Realize::new(&carol).remote(&group.remote()).remote(&other);
+    let theirs = group.ada.realize(&thrown(9)).unwrap();
+    assert_eq!(run.run(&thrown(9)).unwrap().id(), theirs.id());
+    assert_eq!(
+        carol.rrefs().unwrap().len(),
+        1,
+        "only what is taken is published"
+    );
+    // One that is gone is a miss, and the other one gives what it has.
+    fs::remove_dir_all(group.place()).unwrap();
+    let dave = Store::open(group.folder.path().join("dave")).unwrap();
+    let run = Realize::new(&dave).remote(&group.remote()).remote(&other);
+    let (taken, report) = run.run_reporting(&thrown(9).with_matcher(all())).unwrap();
+    assert_eq!((taken.len(), report.built), (3, 0));
+}
+
+#[test]
 fn what_other_code_made_is_not_taken_and_the_run_says_so_once() {
     let ada = Line::empty(env!("CARGO_BIN_EXE_edited"));
     assert_eq!(ada.say("run -q --code first").code, 0);
@@ -729,6 +759,26 @@ fn what_other_code_made_is_not_taken_and_the_run_says_so_once() {
         told.iter().all(|line| line.contains("changed, theirs of ")),
         "{told:#?}"
     );
+    // What differs is shown on demand.
+    let said = ben.say(&format!(
+        "why scaled --code other --remote {}",
+        shared.display()
+    ));
+    assert_eq!(said.code, 0, "{said:?}");
+    assert!(
+        said.out.contains(" by other code, the newest of "),
+        "{said:?}"
+    );
+    assert!(
+        said.out
+            .contains("-     number * 2\n    +     number * 3\n"),
+        "{said:?}"
+    );
+    let theirs = ada.json(&format!(
+        "why scaled --code first --remote {}",
+        shared.display()
+    ));
+    assert_eq!(theirs[0]["is_current"], true, "{theirs}");
     // The same code takes all.
     let carol = Line::empty(env!("CARGO_BIN_EXE_edited"));
     let said = carol.say(&format!("run --code first --remote {}", shared.display()));

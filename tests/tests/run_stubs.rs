@@ -210,7 +210,7 @@ fn what_lies_below_a_result_stays_at_the_remote_until_somebody_looks() {
     );
     assert_eq!(
         group.ben.rrefs_of(throw.dref()).unwrap(),
-        std::slice::from_ref(&throw)
+        std::slice::from_ref(throw)
     );
     let usage = group.ben.disk_usage_of([throw]).unwrap();
     assert_eq!(usage.all.bytes, 0);

@@ -11,6 +11,8 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 mod environment;
 #[path = "stage_reach/places.rs"]
 mod places;
+#[path = "stage_reach/remote.rs"]
+mod remote;
 
 /// An experiment in a package of its own. There is one at a time, as all are compiled in one folder.
 struct Experiment {
@@ -47,7 +49,19 @@ const MAIN: &str = r#"
 mod prep;
 
 use pylightnix::prelude::*;
-use pylightnix::realize::Counts;
+use pylightnix::realize::{Counts, Event, Observer};
+use pylightnix::store::remote::{Push, Remote};
+
+/// Prints why results of a remote are not taken.
+struct Said;
+
+impl Observer for Said {
+    fn event(&self, event: &Event<'_>) {
+        if let Event::OtherCode { dref, why, .. } = event {
+            println!("other code of {}: {why}", dref.name());
+        }
+    }
+}
 
 /// How a curve is sampled.
 #[derive(Config)]
@@ -85,6 +99,17 @@ fn main() -> Result<()> {
     let store = Store::open(std::env::args().nth(2).unwrap_or_default())?;
     let sample = instantiate(Sample::new(5, 0., 1.))?;
     let plan = instantiate(Mean::new(sample.clone()))?;
+    let words: Vec<String> = std::env::args().collect();
+    if words[1] == "push" {
+        Push::new(&store, &Remote::open(&words[3])?).run([store.realize(&plan)?])?;
+        return Ok(());
+    }
+    if words[1] == "take" {
+        let store = Store::open(&words[4])?;
+        let run = Realize::new(&store).remote(&Remote::open(&words[3])?).observer(Said);
+        println!("{}", run.run_reporting(&plan)?.1);
+        return Ok(());
+    }
     let mut run = Realize::new(&store);
     for what in std::env::args().skip(3) {
         run = run.counts([match what.as_str() {

@@ -6,7 +6,7 @@ use std::path::Path;
 use super::{Experiment, NOTHING};
 
 /// The files of the experiment, by their names in its folder.
-const FILES: [&str; 7] = [
+pub(super) const FILES: [&str; 7] = [
     "Cargo.toml",
     "src/main.rs",
     "src/prep.rs",

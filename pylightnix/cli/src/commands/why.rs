@@ -7,11 +7,11 @@ use crate::complete;
 use crate::exit::{CommandError, CommandResult, Exit};
 use crate::session::{Session, style};
 use crate::stages::{Stages, looking};
-use crate::text::{local_second, short_rref};
+use crate::text::{count, local_second, short_rref};
 use pylightnix::config::DRefId;
 use pylightnix::plan::AnyDRef;
 use pylightnix::realize::Realize;
-use pylightnix::realize::why::{Cause, CodePart, Why as Answer};
+use pylightnix::realize::why::{Cause, CodePart, RemoteResults, Why as Answer};
 
 /// The number of unchanged lines around changed ones in a diff.
 const AROUND: usize = 2;
@@ -30,10 +30,16 @@ pub(crate) struct Why {
     /// Print a one-line summary
     #[arg(long, short)]
     short: bool,
+    /// What this remote has of the stage of the plan, and what differs between the code there and that of the plan
+    #[arg(long, value_name = "REMOTE", conflicts_with = "short")]
+    remote: Option<String>,
 }
 
 impl Why {
     pub(crate) fn run(self, session: &Session) -> CommandResult {
+        if let Some(remote) = &self.remote {
+            return self.at(session, remote);
+        }
         let why = match self.of_plan(session)? {
             Some(why) => why,
             None => {
@@ -48,8 +54,34 @@ impl Why {
         Ok(Exit::Done)
     }
 
+    /// Says what a remote has of a stage of the plan.
+    fn at(&self, session: &Session, remote: &str) -> CommandResult {
+        let store = session.store_or_new()?;
+        let remote = store.remote(Some(remote))?;
+        let Some((run, _, stage)) = self.planned(session)? else {
+            return Err(CommandError::Usage(format!(
+                "`{}` is no stage of a plan here: `why --remote` compares the code of a plan",
+                self.what
+            )));
+        };
+        let found = run.remote(&remote).why_remote(&stage)?;
+        session.print(&found, |found, out| write_remote(session, found, out))?;
+        Ok(Exit::Done)
+    }
+
     /// Explains a stage of the plan of all targets, if there is a plan with this stage.
     fn of_plan(&self, session: &Session) -> CommandResult<Option<Answer>> {
+        match self.planned(session)? {
+            Some((run, stages, stage)) => {
+                let why = run.why(&stages.whole, AsRef::<DRefId>::as_ref(&stage))?;
+                Ok(Some(why))
+            }
+            None => Ok(None),
+        }
+    }
+
+    /// Returns the stage of the plan of all targets that is meant, if there is one, with the plan and a run.
+    fn planned(&self, session: &Session) -> CommandResult<Option<Planned>> {
         let Some(experiment) = session.experiment() else {
             return Ok(None);
         };
@@ -77,11 +109,46 @@ impl Why {
             )));
         }
         let run = experiment.configured(Realize::new(store));
-        match one {
-            Some(one) => Ok(Some(run.why(&stages.whole, AsRef::<DRefId>::as_ref(&one))?)),
-            None => Ok(None),
+        Ok(one.map(|one| (run, stages, one)))
+    }
+}
+
+/// A run, the plan, and the stage of it that is meant.
+type Planned = (Realize<'static>, Stages, AnyDRef);
+
+fn write_remote(
+    session: &Session,
+    found: &[RemoteResults],
+    out: &mut impl Write,
+) -> CommandResult<()> {
+    if found.is_empty() {
+        writeln!(out, "no results of this derivation are there")?;
+    }
+    for there in found {
+        let results = count(there.results, "result", "results");
+        let day = there.newest.split('T').next().unwrap_or_default();
+        let by = match (there.is_current, &there.code.old) {
+            (true, _) => "by the code of today",
+            (false, Some(_)) => "by other code",
+            (false, None) => "made without sources",
+        };
+        writeln!(
+            out,
+            "{results} at {} {by}, the newest of {day}",
+            there.remote
+        )?;
+        if there.is_current {
+            continue;
+        }
+        if there.code.old.is_some() && there.code.parts.is_empty() {
+            writeln!(out, "  the text of that code is not there")?;
+        }
+        for part in &there.code.parts {
+            writeln!(out, "  {}", session.paint(style::NAME, &part.what))?;
+            write_part(session, part, out)?;
         }
     }
+    Ok(())
 }
 
 fn write(session: &Session, why: &Answer, out: &mut impl Write) -> CommandResult<()> {

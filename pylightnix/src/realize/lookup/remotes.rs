@@ -72,6 +72,11 @@ impl Remotes {
 }
 
 impl RunRemote {
+    /// Returns the remote as runs ask it.
+    pub(in crate::realize) fn handle(&self) -> &Remote {
+        &self.remote
+    }
+
     fn is_in_use(&self) -> bool {
         self.failures.load(Relaxed) < FAILURES
     }

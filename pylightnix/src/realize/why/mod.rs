@@ -13,6 +13,7 @@ mod change;
 mod code;
 mod nearest;
 mod planned;
+mod remote;
 mod show;
 mod stage_version;
 
@@ -26,6 +27,7 @@ pub use code::{CodeChange, CodePart};
 pub(in crate::realize) use code::{CodeChanges, CodeVersion};
 pub use nearest::Nearest;
 pub use planned::{Candidate, Standing};
+pub use remote::RemoteResults;
 
 use crate::config::{DRefId, RRefId};
 use crate::realize::report::carried::CarriedWhy;

@@ -86,17 +86,23 @@ impl RemoteView {
         &self.index.told
     }
 
-    /// Returns the successful realizations of a derivation that were made from `context`, sorted.
-    pub(crate) fn listed(&self, dref: &DRefId, context: &Context) -> Vec<Listed<'_>> {
+    /// Returns the successful realizations of a derivation from all contexts, sorted.
+    pub(crate) fn listed_of(&self, dref: &DRefId) -> Vec<Listed<'_>> {
         let all = self.by_dref.get(dref).map_or(&[][..], Vec::as_slice);
         let listed = all.iter().filter_map(|rref| {
             let lines = self.index.realizations.get(rref)?;
-            let deps = |line: &RealizationLine| line.deps.iter().cloned().collect::<Context>();
-            let is_of = lines.iter().all(|line| deps(line) == *context);
-            is_of.then_some(Listed { rref, lines })
+            Some(Listed { rref, lines })
         });
         let mut listed: Vec<_> = listed.collect();
         listed.sort_unstable_by_key(|listed| listed.rref);
+        listed
+    }
+
+    /// Returns the successful realizations of a derivation that were made from `context`, sorted.
+    pub(crate) fn listed(&self, dref: &DRefId, context: &Context) -> Vec<Listed<'_>> {
+        let deps = |line: &RealizationLine| line.deps.iter().cloned().collect::<Context>();
+        let mut listed = self.listed_of(dref);
+        listed.retain(|listed| listed.lines.iter().all(|line| deps(line) == *context));
         listed
     }
 

@@ -13,7 +13,7 @@ use super::pack::unpack;
 use super::segment::{self, MOST_PACKED};
 use super::stage::examine;
 use crate::config::{Digest, RRefId};
-use crate::{ErrorKind, Result};
+use crate::{Error, ErrorKind, Result};
 
 /// The number of times that everything is read, if a collection replaces segments meanwhile.
 const LOOKS: usize = 3;
@@ -209,7 +209,7 @@ impl Walk<'_> {
             if index.holes.contains(&object) {
                 continue;
             }
-            let Some(bytes) = self.whole(&object, &name.digest, MOST_PACKED) else {
+            let Some(bytes) = self.whole(&object, &name.digest, MOST_PACKED)? else {
                 continue;
             };
             match segment::parse(&bytes) {
@@ -221,20 +221,30 @@ impl Walk<'_> {
     }
 
     /// Reads an object of at most `most` bytes. If it does not have this digest, notes why, and returns `None`.
-    fn whole(&mut self, object: &str, digest: &Digest, most: u64) -> Option<Vec<u8>> {
-        let why = match self.remote.read(object, most) {
+    fn whole(&mut self, object: &str, digest: &Digest, most: u64) -> Result<Option<Vec<u8>>> {
+        match self.remote.read(object, most) {
             Ok(Some(bytes)) => {
                 self.count(bytes.len() as u64);
                 if Digest::of(&bytes) == *digest {
-                    return Some(bytes);
+                    return Ok(Some(bytes));
                 }
-                "does not match the hash in its name".to_owned()
+                self.hole(object.to_owned(), "does not match the hash in its name");
             }
-            Ok(None) => "is not there".to_owned(),
-            Err(error) => error.to_string(),
-        };
-        self.hole(object.to_owned(), &why);
-        None
+            Ok(None) => self.hole(object.to_owned(), "is not there"),
+            Err(error) => self.unread(object, error)?,
+        }
+        Ok(None)
+    }
+
+    /// Counts an object as broken that cannot be read, though the remote can. Fails if the remote cannot, which says nothing of the object.
+    fn unread(&mut self, object: &str, error: Error) -> Result<()> {
+        match self.remote.is_made() {
+            Ok(true) => {
+                self.hole(object.to_owned(), &error.to_string());
+                Ok(())
+            }
+            _ => Err(error),
+        }
     }
 
     fn count(&mut self, bytes: u64) {
@@ -278,7 +288,7 @@ impl Walk<'_> {
             if !self.is_sampled(&pack) {
                 continue;
             }
-            let Some(bytes) = self.whole(&object, &pack, MOST_IN_PACK) else {
+            let Some(bytes) = self.whole(&object, &pack, MOST_IN_PACK)? else {
                 continue;
             };
             for at in users {
@@ -326,7 +336,7 @@ impl Walk<'_> {
                 }
                 Ok(Some(_)) => self.hole(object, "does not match the hash in its name"),
                 Ok(None) => self.hole(object, "is not there"),
-                Err(error) => self.hole(object, &error.to_string()),
+                Err(error) => self.unread(&object, error)?,
             }
         }
         Ok(())
