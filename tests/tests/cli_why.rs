@@ -431,6 +431,10 @@ Options:
   -s, --short
           Print a one-line summary
 
+      --remote <REMOTE>
+          What this remote has of the stage of the plan, and what differs between the code there and
+          that of the plan
+
   -h, --help
           Print help (see a summary with '-h')
 

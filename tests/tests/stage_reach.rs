@@ -101,7 +101,8 @@ fn main() -> Result<()> {
     let plan = instantiate(Mean::new(sample.clone()))?;
     let words: Vec<String> = std::env::args().collect();
     if words[1] == "push" {
-        Push::new(&store, &Remote::open(&words[3])?).run([store.realize(&plan)?])?;
+        store.realize(&plan)?;
+        Push::new(&store, &Remote::open(&words[3])?).run_every()?;
         return Ok(());
     }
     if words[1] == "take" {
