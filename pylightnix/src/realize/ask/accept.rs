@@ -141,7 +141,7 @@ impl Accept<'_> {
     /// let sum = instantiate(Sum::new())?;
     /// # let _ = store.realize(&sum)?;
     /// let would = Realize::new(&store).accept().unknown().plan(&sum)?;
-    /// assert!(would.accepted.is_empty()); // it is known who made what is there
+    /// assert!(would.accepted.is_empty()); // the code that made the result is known
     /// # Ok(()) }
     /// ```
     pub fn unknown(mut self) -> Self {

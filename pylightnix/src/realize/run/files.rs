@@ -1,4 +1,4 @@
-//! Fetching the files of results of which the store has only the records, before somebody reads them.
+//! Fetching the files of stubs before a stage or a program reads them.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;

@@ -54,7 +54,7 @@ impl<'a> Unpack<'a> {
     }
 
     /// Takes an archive with the records alone of some realizations, as [`Pack::stubs`](super::Pack::stubs) makes it: those that are not here become
-    /// stubs, whose files are fetched from a remote when somebody needs them.
+    /// stubs, whose files are fetched from a remote before a stage or a program reads them.
     pub fn stubs(mut self) -> Self {
         self.stubs = true;
         self

@@ -116,7 +116,7 @@ impl<'a> Gc<'a> {
 
     /// Also turns results into [stubs](crate::store::Realization::is_stub) that stay, and whose files `remote` has: it is asked, and all but
     /// the large files, of which it is asked the sizes, is read there and verified. Leaves what is in use, what has a link, and what came
-    /// here less than `age` ago, by a build or from a remote. A stub is filled when somebody needs the files, and a matcher that reads
+    /// here less than `age` ago, by a build or from a remote. The files of a stub are fetched again before a stage or a program reads them, and a matcher that reads
     /// artifacts needs them in each run. A collection at the remote keeps what its roots keep: give what is to stay there a root.
     pub fn pushed(mut self, remote: &'a Remote, age: Duration) -> Self {
         self.pushed = Some(PushedTo { remote, age });

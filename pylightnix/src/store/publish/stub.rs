@@ -1,7 +1,7 @@
 //! Stubs: realizations of which the store has the records, and not the files.
 //!
 //! A stub is a folder in `remote-v1` with the record and the build files, and its derivation is in `store-v1` as that of any realization.
-//! It counts like one: in contexts, for matchers, and for garbage collection. Its files come when somebody needs them.
+//! It counts like one: in contexts, for matchers, and for garbage collection. Its files are fetched before a stage or a program reads them.
 
 use std::fs;
 use std::path::Path;
