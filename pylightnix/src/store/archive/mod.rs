@@ -17,6 +17,7 @@ mod entry;
 mod file;
 mod frame;
 mod inventory;
+pub(in crate::store) mod members;
 mod pack;
 mod stage;
 mod unpack;

@@ -7,8 +7,9 @@ use std::io::{self, Seek as _};
 use std::path::Path;
 use std::sync::{Mutex, PoisonError};
 
-use super::writer::{Artifact, Out, Writer};
-use super::{CODE, CODE_ITEMS, EXECUTABLE_MODE, FILE_MODE, FOLDER_MODE};
+use super::members::Members;
+use super::writer::{Out, Writer};
+use super::{CODE, CODE_ITEMS};
 use crate::config::{DRefId, RRefId};
 use crate::store::Store;
 use crate::store::disk::layout::{CONFIG, OUT, RECORD};
@@ -16,7 +17,6 @@ use crate::store::disk::spool::unnamed;
 use crate::store::disk::target::{Target, unused_sibling};
 use crate::store::disk::there::is_there;
 use crate::store::object::code_list::CodeList;
-use crate::store::object::tree::{Entry, EntryKind};
 use crate::store::publish::complete::expect_complete;
 use crate::store::publish::exportable::{Exportable, IncompleteBuilds};
 use crate::store::transfer::{Lacking, Offer};
@@ -383,40 +383,9 @@ impl<'a> Pack<'a> {
             return Ok(());
         }
         writer.folder(&format!("{prefix}/{OUT}"))?;
-        let mut artifacts = Vec::new();
-        let mut links = Vec::new();
-        for Entry { path, kind } in record.manifest().entries() {
-            let name = format!("{prefix}/{OUT}/{path}");
-            match kind {
-                EntryKind::Dir => artifacts.push(Artifact {
-                    name: name + "/",
-                    path,
-                    mode: FOLDER_MODE,
-                    digest: None,
-                    size: 0,
-                }),
-                EntryKind::File {
-                    digest,
-                    size,
-                    executable,
-                } => artifacts.push(Artifact {
-                    name,
-                    path,
-                    mode: match executable {
-                        true => EXECUTABLE_MODE,
-                        false => FILE_MODE,
-                    },
-                    digest: Some(digest),
-                    size: *size,
-                }),
-                EntryKind::Link { target } => links.push((name, target)),
-            }
-        }
-        let out = Out::open(place.join(OUT))?;
-        writer.artifacts(&out, &artifacts)?;
-        for (name, target) in links {
-            writer.link(&name, target)?;
-        }
+        let members = Members::of(record.manifest(), |path| format!("{prefix}/{OUT}/{path}"));
+        members.write_artifacts(writer, &Out::open(place.join(OUT))?)?;
+        members.write_links(writer)?;
         Ok(())
     }
 }

@@ -57,18 +57,15 @@ pub(super) fn unexpected(store: &Store) -> Result<Vec<Fault>> {
         let Some(dref) = name.and_then(DRefId::from_folder) else {
             continue;
         };
-        if !is_there(&store.derivation_dir(&dref))? {
-            faults.push(Fault {
+        if is_there(&store.derivation_dir(&dref))? {
+            look(&path, &|name, is_folder| {
+                is_folder && RRefId::from_folder(&dref, name).is_some()
+            })?;
+        } else {
+            refused.push(Fault {
                 message: format!("has stubs of {dref}, which is not in the store"),
                 ..nothing_known(path)
             });
-            continue;
-        }
-        for (path, is_folder) in entries(&path)? {
-            let name = path.file_name().and_then(OsStr::to_str);
-            if !(is_folder && name.is_some_and(|name| RRefId::from_folder(&dref, name).is_some())) {
-                faults.push(nothing_known(path));
-            }
         }
     }
     faults.extend(refused);

@@ -88,10 +88,11 @@ impl Store {
     /// Fails if a system call fails.
     pub fn rrefs_of(&self, dref: impl AsRef<DRefId>) -> Result<Vec<RRefId>> {
         let dref = dref.as_ref();
-        let read = |name: &str| RRefId::from_folder(dref, name);
         // Stubs come first: one that is filled meanwhile is found twice.
-        let mut all = list(&self.layout().stubs_of(dref), read)?;
-        all.extend(list(&self.derivation_dir(dref), read)?);
+        let mut all = self.stubs_of(dref)?;
+        all.extend(list(&self.derivation_dir(dref), |name| {
+            RRefId::from_folder(dref, name)
+        })?);
         all.sort_unstable();
         all.dedup();
         Ok(all)

@@ -19,6 +19,8 @@ pub(in crate::store) enum IncompleteBuilds {
 pub(in crate::store) struct Exportable {
     /// The selected realizations with their direct dependencies.
     made_from: BTreeMap<RRefId, Vec<RRefId>>,
+    /// Those of which the files are not in the store.
+    stubs: Vec<RRefId>,
     pub(in crate::store) left_out: Vec<Error>,
 }
 
@@ -26,12 +28,27 @@ impl Exportable {
     /// Examines all realizations of a store. Stubs are left out, as their files are not there.
     pub(in crate::store) fn of(store: &Store, unfinished: IncompleteBuilds) -> Result<Self> {
         let mut every = Self::with_stubs(store, unfinished)?;
-        let stubs = every.made_from.keys();
-        let lacking =
-            stubs.filter_map(|rref| Some((rref.clone(), store.expect_files(rref).err()?)));
-        let lacking: Vec<_> = lacking.collect();
-        every.leave_out(lacking);
+        every.leave_out_stubs(store, |_| true);
         Ok(every)
+    }
+
+    /// Leaves out the stubs of which `is_wanted` is true.
+    pub(in crate::store) fn leave_out_stubs(
+        &mut self,
+        store: &Store,
+        is_wanted: impl Fn(&RRefId) -> bool,
+    ) {
+        let stubs = std::mem::take(&mut self.stubs).into_iter();
+        let lacking = stubs.filter(|rref| is_wanted(rref));
+        // One that was filled meanwhile is no stub any more.
+        let lacking = lacking.filter_map(|rref| Some((store.expect_files(&rref).err()?, rref)));
+        let lacking: Vec<_> = lacking.map(|(why, rref)| (rref, why)).collect();
+        self.leave_out(lacking);
+    }
+
+    /// Whether there are stubs.
+    pub(in crate::store) fn has_stubs(&self) -> bool {
+        !self.stubs.is_empty()
     }
 
     /// Examines all realizations of a store, stubs among them.
@@ -41,6 +58,7 @@ impl Exportable {
     ) -> Result<Self> {
         let mut every = Exportable {
             made_from: BTreeMap::new(),
+            stubs: Vec::new(),
             left_out: Vec::new(),
         };
         for dref in store.drefs()? {
@@ -76,6 +94,9 @@ impl Exportable {
                     "run its stage again for the missing runs, or pack it by its reference",
                 ));
             return Ok(());
+        }
+        if found.is_stub() {
+            self.stubs.push(rref.clone());
         }
         let deps = found.context.realizations().cloned();
         self.made_from.insert(rref, deps.collect());

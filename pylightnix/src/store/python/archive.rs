@@ -8,12 +8,11 @@ use super::exportable::{Exportable, WriteTo, refused};
 use super::names::CONFIG;
 use crate::config::DRefId;
 use crate::store::Store;
-use crate::store::archive::writer::{Artifact, Out, Writer};
-use crate::store::archive::{EXECUTABLE_MODE, FILE_MODE, FOLDER_MODE};
+use crate::store::archive::members::Members;
+use crate::store::archive::writer::{Out, Writer};
 use crate::store::disk::durable::Durability;
 use crate::store::disk::python::{PYTHON_OBJECTS, is_python_archive};
 use crate::store::disk::target::{Target, unused_sibling};
-use crate::store::object::tree::EntryKind;
 use crate::{Error, ErrorKind, Result};
 
 /// An archive that an export writes. It replaces the one at its path when it is whole.
@@ -67,45 +66,17 @@ impl WriteTo for ArchiveTo {
         for (name, text) in &exportable.notes {
             writer.store(&format!("{prefix}/{name}"), text.as_bytes())?;
         }
-        let mut artifacts = Vec::new();
-        let mut links = Vec::new();
-        for entry in exportable.record.manifest().entries() {
-            let name = format!("{prefix}/{}", exportable.path(&entry.path));
-            match &entry.kind {
-                EntryKind::Dir => artifacts.push(Artifact {
-                    name: name + "/",
-                    path: &entry.path,
-                    mode: FOLDER_MODE,
-                    digest: None,
-                    size: 0,
-                }),
-                EntryKind::File {
-                    digest,
-                    size,
-                    executable,
-                } => artifacts.push(Artifact {
-                    name,
-                    path: &entry.path,
-                    mode: match executable {
-                        true => EXECUTABLE_MODE,
-                        false => FILE_MODE,
-                    },
-                    digest: Some(digest),
-                    size: *size,
-                }),
-                EntryKind::Link { target } => links.push((name, target)),
-            }
-        }
+        let members = Members::of(exportable.record.manifest(), |path| {
+            format!("{prefix}/{}", exportable.path(path))
+        });
         let out = Out::open(exportable.store.out_dir(exportable.rref))?;
-        let written = writer.artifacts(&out, &artifacts);
+        let written = members.write_artifacts(writer, &out);
         // What is in the archive cannot be taken back.
         written.map_err(|error| match writer.is_refused() {
             true => error,
             false => refused(exportable.rref, &error.to_string()).at(&self.path),
         })?;
-        for (name, target) in links {
-            writer.link(&name, target)?;
-        }
+        members.write_links(writer)?;
         Ok(true)
     }
 

@@ -1,6 +1,6 @@
 //! Fetching the files of stubs.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::path::PathBuf;
 use std::sync::{Mutex, PoisonError};
 
@@ -10,6 +10,7 @@ use crate::config::RRefId;
 use crate::store::Store;
 use crate::store::disk::layout::STUB_REMOTE;
 use crate::store::disk::regular;
+use crate::store::disk::there::is_there;
 use crate::store::object::realization::Realization;
 use crate::{Error, ErrorKind, Result};
 
@@ -76,10 +77,11 @@ impl Store {
                 Err(error) => return Err(error),
             };
             let left = self.stubs_among(&lacking)?;
-            let came = lacking.iter().filter(|rref| !left.contains(rref));
+            let still: HashSet<&RRefId> = left.iter().collect();
+            lacking.retain(|rref| !still.contains(rref));
             fetched.push(CameFrom {
                 remote: remote.name(),
-                rrefs: came.cloned().collect(),
+                rrefs: lacking,
                 bytes,
             });
             lacking = left;
@@ -90,11 +92,15 @@ impl Store {
         Err(not_fetched(&lacking, said))
     }
 
-    /// Returns those of these realizations whose files are not here, each once.
+    /// Returns those of these realizations whose files are not here, each once. A store without stubs is asked once for all.
     fn stubs_among(&self, rrefs: &[RRefId]) -> Result<Vec<RRefId>> {
+        if rrefs.is_empty() || !is_there(&self.layout().stubs())? {
+            return Ok(Vec::new());
+        }
+        let mut seen = HashSet::new();
         let mut stubs = Vec::new();
         for rref in rrefs {
-            if !stubs.contains(rref) && self.is_stub(rref)? {
+            if seen.insert(rref) && self.is_stub(rref)? {
                 stubs.push(rref.clone());
             }
         }

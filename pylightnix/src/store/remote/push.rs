@@ -157,19 +157,10 @@ impl<'a> Push<'a> {
     /// As [`run`](Self::run).
     pub fn run_every(self) -> Result<(Pushed, Vec<Error>)> {
         let mut exportable = Exportable::with_stubs(self.store, IncompleteBuilds::LeftOut)?;
-        let rrefs = exportable.rrefs().into_iter();
-        let stubs: Vec<RRefId> = rrefs
-            .filter(|rref| matches!(self.store.is_stub(rref), Ok(true)))
-            .collect();
-        if !stubs.is_empty() {
+        if exportable.has_stubs() {
             // What the remote has already need not be here.
             let index = RemoteIndex::read(self.remote, Some(self.store))?;
-            let away = stubs
-                .into_iter()
-                .filter(|rref| index.fullest(rref).is_none());
-            let away =
-                away.filter_map(|rref| self.store.expect_files(&rref).err().map(|why| (rref, why)));
-            exportable.leave_out(away.collect::<Vec<_>>());
+            exportable.leave_out_stubs(self.store, |rref| index.fullest(rref).is_none());
         }
         let pushed = self.send(&exportable.rrefs())?;
         Ok((pushed, exportable.left_out))
