@@ -8,6 +8,7 @@ pub mod kills;
 pub mod library;
 pub mod line;
 pub mod packages;
+pub mod pages;
 pub mod picture;
 pub mod python;
 pub mod remotes;

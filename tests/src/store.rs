@@ -193,12 +193,10 @@ pub fn snapshot(root: &Path) -> BTreeMap<String, (u32, Vec<u8>)> {
     found
 }
 
-/// Returns the `snapshot` of `store-v1`: all published objects, without the notes from which remote a store took them.
+/// Returns the `snapshot` of `store-v1`: all published objects.
 #[must_use]
 pub fn objects(store: &Store) -> BTreeMap<String, (u32, Vec<u8>)> {
-    let mut objects = snapshot(&store.root().join("store-v1"));
-    objects.retain(|path, _| path.contains("/out/") || !path.ends_with("/remote"));
-    objects
+    snapshot(&store.root().join("store-v1"))
 }
 
 /// The environment variable with the part that a child process plays.

@@ -78,6 +78,7 @@ const COMMAND_LINE: &[(&str, &[&str])] = &[
     ("interrupt", &["exit", "journal"]),
     ("queue", &["exit", "session"]),
     ("depends", &["draw", "exit", "experiment", "stages", "text"]),
+    ("pages", &["depends", "draw", "exit", "progress", "text"]),
     (
         "commands",
         &[
@@ -94,6 +95,7 @@ const COMMAND_LINE: &[(&str, &[&str])] = &[
             "journal",
             "json",
             "out",
+            "pages",
             "params",
             "picture",
             "progress",

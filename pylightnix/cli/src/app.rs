@@ -20,8 +20,19 @@ use pylightnix::plan::{AnyDRef, Target};
 use pylightnix::realize::Realize;
 
 /// The commands that need the plan, and so take the program's own arguments.
-const WITH_PLAN: [&str; 10] = [
-    "run", "plan", "accept", "replan", "graph", "why", "roots", "gc", "params", "import",
+const WITH_PLAN: &[&str] = &[
+    "run",
+    "plan",
+    "accept",
+    "replan",
+    "graph",
+    "why",
+    "roots",
+    "gc",
+    "params",
+    "import",
+    #[cfg(feature = "pages")]
+    "serve",
 ];
 
 /// The command line of a program with an experiment: `run`, `plan`, and all that `pylightnix` can do with its store. Without
@@ -390,7 +401,10 @@ impl<A: Args + 'static> App<A> {
         // Without a command, the program runs, with the options of `run`.
         command = A::augment_args(self.with_params(RunCommand::augment_options(command)));
         for name in WITH_PLAN {
-            command = command.mut_subcommand(name, |command| {
+            command = command.mut_subcommand(name, |mut command| {
+                if *name == "serve" {
+                    command = apart(command, &A::augment_args(Clap::new("")));
+                }
                 // `augment_args` would replace these by the documentation of `A`.
                 let about = command.get_about().cloned();
                 let long = command.get_long_about().cloned();
@@ -503,6 +517,24 @@ impl<A> fmt::Debug for App<A> {
         let names: Vec<_> = self.targets.iter().map(|(name, _)| name).collect();
         write!(f, "App({names:?})")
     }
+}
+
+/// Renames the options of a command that have the names of a program's own: `--memory` becomes `--serve-memory`.
+fn apart(command: Clap, own: &Clap) -> Clap {
+    let name = command.get_name().to_owned();
+    let own: Vec<&str> = own
+        .get_arguments()
+        .filter_map(clap::Arg::get_long)
+        .collect();
+    command.mut_args(
+        |arg| match arg.get_long().filter(|long| own.contains(long)) {
+            Some(long) => {
+                let long = format!("{name}-{long}");
+                arg.long(long)
+            }
+            None => arg,
+        },
+    )
 }
 
 /// Returns the part of the command line that both programs share.

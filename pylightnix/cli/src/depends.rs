@@ -219,6 +219,12 @@ impl Depends {
         self.edges.push(Edge { from, into });
     }
 
+    /// Returns the references of the nodes of the drawing, by their numbers.
+    #[cfg(feature = "pages")]
+    pub(crate) fn references(&self) -> impl Iterator<Item = &str> {
+        self.nodes.iter().map(|item| item.reference.as_str())
+    }
+
     /// Converts the graph to a drawing.
     pub(crate) fn drawing(&self) -> Drawing {
         let mut drawing = Drawing::default();

@@ -26,6 +26,8 @@ mod interrupt;
 mod journal;
 mod json;
 mod out;
+#[cfg(feature = "pages")]
+mod pages;
 mod params;
 mod picture;
 pub mod progress;

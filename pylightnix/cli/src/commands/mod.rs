@@ -34,6 +34,8 @@ mod rm;
 mod roots;
 mod run;
 mod runs;
+#[cfg(feature = "pages")]
+mod serve;
 mod shipping;
 mod show;
 mod stats;
@@ -62,6 +64,8 @@ pub(crate) enum Command {
     Why(why::Why),
     Graph(graph::Graph),
     Runs(runs::Runs),
+    #[cfg(feature = "pages")]
+    Serve(serve::Serve),
     Attach(attach::Attach),
     Tasks(tasks::Tasks),
     Cancel(cancel::CancelTasks),
@@ -128,6 +132,8 @@ impl Command {
             Command::Why(command) => command.run(session),
             Command::Graph(command) => command.run(session),
             Command::Runs(command) => command.run(session),
+            #[cfg(feature = "pages")]
+            Command::Serve(command) => command.run(session),
             Command::Attach(command) => command.run(session),
             Command::Tasks(command) => command.run(session),
             Command::Cancel(command) => command.run(session),

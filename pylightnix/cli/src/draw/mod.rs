@@ -42,3 +42,5 @@ mod text;
 
 pub use grouping::Grouping;
 pub use model::{Drawing, Node, Picture, PictureBox, State};
+#[cfg(feature = "pages")]
+pub(crate) use svg::styles;

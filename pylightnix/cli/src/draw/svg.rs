@@ -23,6 +23,21 @@ const LEGEND: f64 = 24.;
 impl Picture {
     /// Writes a self-contained SVG image, for light and dark pages.
     pub fn svg(&self) -> String {
+        self.written("img", &self.styles(), &|_| None)
+    }
+
+    /// Writes an SVG image for a page that has the [`styles`], with links from boxes to the addresses that `link` gives.
+    #[cfg(feature = "pages")]
+    pub(crate) fn svg_with_links(&self, link: &dyn Fn(&PictureBox) -> Option<String>) -> String {
+        self.written("group", "", link)
+    }
+
+    fn written(
+        &self,
+        role: &str,
+        styles: &str,
+        link: &dyn Fn(&PictureBox) -> Option<String>,
+    ) -> String {
         let words: Vec<BoxText> = self.boxes.iter().map(BoxText::of).collect();
         let sizes: Vec<_> = words.iter().map(|words| (words.width(), HEIGHT)).collect();
         let layout = page::laid_out(self, &sizes);
@@ -31,17 +46,22 @@ impl Picture {
         let high = short(layout.height + LEGEND);
         let mut text = format!(
             "<svg xmlns=\"http://www.w3.org/2000/svg\" width=\"{wide}\" height=\"{high}\" viewBox=\"0 0 {wide} {high}\" \
-             role=\"img\" font-family=\"ui-monospace, 'DejaVu Sans Mono', Menlo, Consolas, monospace\">\n"
+             role=\"{role}\" font-family=\"ui-monospace, 'DejaVu Sans Mono', Menlo, Consolas, monospace\">\n"
         );
         text += &format!("<title>{}</title>\n", escaped(&self.summary()));
-        text += &self.styles();
+        text += styles;
+        text += HEAD;
         text += "<rect class=\"page\" width=\"100%\" height=\"100%\"/>\n<g class=\"lines\">\n";
         for ((from, into), path) in self.edges.iter().zip(&layout.paths) {
             let _ = writeln!(text, "<path id=\"n{from}-n{into}\" d=\"{}\"/>", way(path));
         }
         text += "</g>\n<g class=\"boxes\">\n";
         for (at, (one, words)) in self.boxes.iter().zip(&words).enumerate() {
-            text += &drawn(at, one, words, &layout.places[at]);
+            let drawn = drawn(at, one, words, &layout.places[at]);
+            text += &match link(one) {
+                Some(to) => format!("<a href=\"{}\">{}</a>\n", escaped(&to), drawn.trim_end()),
+                None => drawn,
+            };
         }
         text += "</g>\n";
         text += &legend.drawn(short(layout.height));
@@ -49,31 +69,39 @@ impl Picture {
     }
 
     fn styles(&self) -> String {
-        let scheme = |page: &str, line: &str, dark: bool| {
-            let mut css = format!(
-                ".page{{fill:{page}}}.lines path{{fill:none;stroke:{line};stroke-width:1.3}}.head{{fill:{line}}}.word{{fill:{line}}}"
-            );
-            for state in self.states().into_keys() {
-                let palette = palette(state);
-                let colours = if dark { palette.dark } else { palette.light };
-                let key = state.key();
-                let _ = write!(
-                    css,
-                    ".{key} rect{{fill:{};stroke:{}}}.{key} text{{fill:{}}}rect.share.{key}{{fill:{};stroke:none}}",
-                    colours.fill, colours.line, colours.text, colours.line
-                );
-            }
-            css
-        };
-        format!(
-            "<style>{}@media (prefers-color-scheme:dark){{{}}}</style>\n\
-             <defs><marker id=\"head\" viewBox=\"0 0 8 8\" refX=\"7\" refY=\"4\" markerWidth=\"7\" markerHeight=\"7\" \
-             orient=\"auto\"><path class=\"head\" d=\"M0,0 L8,4 L0,8 z\"/></marker></defs>\n",
-            scheme("#ffffff", "#6e7781", false)
-                + ".lines path{marker-end:url(#head)}.title{font-weight:bold}",
-            scheme("#0d1117", "#8b949e", true),
-        )
+        let states: Vec<State> = self.states().into_keys().collect();
+        format!("<style>{}</style>\n", styles(&states))
     }
+}
+
+/// The head of a line.
+const HEAD: &str = "<defs><marker id=\"head\" viewBox=\"0 0 8 8\" refX=\"7\" refY=\"4\" markerWidth=\"7\" markerHeight=\"7\" \
+                    orient=\"auto\"><path class=\"head\" d=\"M0,0 L8,4 L0,8 z\"/></marker></defs>\n";
+
+/// Returns the style sheet for pictures with boxes in these states, for light and dark pages.
+pub(crate) fn styles(states: &[State]) -> String {
+    let scheme = |page: &str, line: &str, dark: bool| {
+        let mut css = format!(
+            ".page{{fill:{page}}}.lines path{{fill:none;stroke:{line};stroke-width:1.3}}.head{{fill:{line}}}.word{{fill:{line}}}"
+        );
+        for state in states {
+            let palette = palette(*state);
+            let colours = if dark { palette.dark } else { palette.light };
+            let key = state.key();
+            let _ = write!(
+                css,
+                ".{key} rect{{fill:{};stroke:{}}}.{key} text{{fill:{}}}rect.share.{key}{{fill:{};stroke:none}}",
+                colours.fill, colours.line, colours.text, colours.line
+            );
+        }
+        css
+    };
+    format!(
+        "{}@media (prefers-color-scheme:dark){{{}}}",
+        scheme("#ffffff", "#6e7781", false)
+            + ".lines path{marker-end:url(#head)}.title{font-weight:bold}",
+        scheme("#0d1117", "#8b949e", true),
+    )
 }
 
 /// The text of a box.

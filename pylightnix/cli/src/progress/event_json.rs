@@ -158,14 +158,10 @@ pub(crate) fn object_of(
             ("run_failed", Some((*dref, Some(*index))), fields)
         }
         Event::Carried {
-            dref,
-            rrefs,
-            why,
-            remote,
-            ..
+            dref, rrefs, why, ..
         } => {
             let rrefs: Vec<_> = rrefs.iter().map(|rref| rref.to_string()).collect();
-            let fields = json!({ "rrefs": rrefs, "why": why.reason(), "remote": remote });
+            let fields = json!({ "rrefs": rrefs, "why": why.reason() });
             ("carried", Some((*dref, None)), fields)
         }
         Event::Fetched {

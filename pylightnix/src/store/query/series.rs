@@ -3,14 +3,15 @@
 use serde::Serialize;
 use std::collections::BTreeMap;
 use std::io::BufReader;
+use std::path::Path;
 
 use super::comparison::Series;
 use crate::config::RRefId;
 use crate::store::disk::regular::open_regular;
 use crate::store::disk::there::is_damage;
 use crate::store::object::build_record::BuildRecord;
-use crate::store::object::series::{Point, each_point};
-use crate::store::{Realization, Store};
+use crate::store::object::series::{Point, SERIES, each_point};
+use crate::store::{Realization, RunningBuild, Store};
 use crate::{Error, Result};
 
 /// The number of points of a series from which on only every second one is kept, then every fourth one, and so on.
@@ -86,27 +87,41 @@ impl Store {
         let Some(record) = realization.builds.newest_series() else {
             return Ok(Vec::new());
         };
-        let path = realization.folder().join(BuildRecord::log_name_of(record));
-        let file = match open_regular(&path) {
-            Ok((file, _)) => file,
-            // Without its file it has no numbers.
-            Err(error) if is_damage(&error) => return Ok(Vec::new()),
-            Err(error) => return Err(Error::io("open", &path, error)),
-        };
-        let mut all: BTreeMap<String, Reading> = BTreeMap::new();
-        each_point(BufReader::with_capacity(64 << 10, file), &mut |point| {
-            if let Some(reading) = all.get_mut(&*point.name) {
-                reading.add(&point);
-            } else if all.len() < MAX_SERIES {
-                let mut reading = Reading::default();
-                reading.add(&point);
-                all.insert(point.name.into_owned(), reading);
-            }
-        })
-        .map_err(|error| Error::io("read", &path, error))?;
-        let all = all.into_iter();
-        Ok(all.map(|(name, reading)| reading.done(name)).collect())
+        read_series(&realization.folder().join(BuildRecord::log_name_of(record)))
     }
+}
+
+impl RunningBuild {
+    /// Returns the series that the stage has recorded so far, sorted by name: see [`Store::series`]. Empty if there are none, and if
+    /// the build has just ended.
+    ///
+    /// # Errors
+    /// Fails if a system call fails.
+    pub fn series(&self) -> Result<Vec<RecordedSeries>> {
+        read_series(&self.folder.join(SERIES))
+    }
+}
+
+fn read_series(path: &Path) -> Result<Vec<RecordedSeries>> {
+    let file = match open_regular(path) {
+        Ok((file, _)) => file,
+        // Without its file it has no numbers.
+        Err(error) if is_damage(&error) => return Ok(Vec::new()),
+        Err(error) => return Err(Error::io("open", path, error)),
+    };
+    let mut all: BTreeMap<String, Reading> = BTreeMap::new();
+    each_point(BufReader::with_capacity(64 << 10, file), &mut |point| {
+        if let Some(reading) = all.get_mut(&*point.name) {
+            reading.add(&point);
+        } else if all.len() < MAX_SERIES {
+            let mut reading = Reading::default();
+            reading.add(&point);
+            all.insert(point.name.into_owned(), reading);
+        }
+    })
+    .map_err(|error| Error::io("read", path, error))?;
+    let all = all.into_iter();
+    Ok(all.map(|(name, reading)| reading.done(name)).collect())
 }
 
 /// A series that is being read.

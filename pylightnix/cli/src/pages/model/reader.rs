@@ -1,0 +1,71 @@
+//! What all pages are read from.
+
+use std::fs;
+use std::os::unix::fs::MetadataExt as _;
+
+use super::tables::Tables;
+use crate::depends::Depends;
+use crate::exit::{CommandError, CommandResult};
+use pylightnix::store::Store;
+
+/// In a store with more realizations, what needs all of them is looked for only on demand.
+const MANY: usize = 2000;
+
+/// Makes the plan of the program as of now, on the thread that has it.
+pub(crate) type PlanOf = Box<dyn Fn() -> Option<Result<Depends, String>> + Send + Sync>;
+
+/// The store, and what is kept in memory of it.
+pub(crate) struct Reader {
+    pub(in crate::pages) store: Store,
+    pub(super) tables: Tables,
+    /// The plan, in a user's program.
+    plan: Option<PlanOf>,
+}
+
+impl Reader {
+    /// Creates a reader that keeps at most this many bytes in memory.
+    pub(crate) fn new(store: Store, memory: u64, plan: Option<PlanOf>) -> Self {
+        Reader {
+            store,
+            tables: Tables::new(memory),
+            plan,
+        }
+    }
+
+    /// Returns the graph of the plan, with what a run would do; `None` in a program without one.
+    pub(crate) fn plan(&self) -> CommandResult<Option<Depends>> {
+        match self.plan.as_ref().and_then(|plan| plan()) {
+            Some(plan) => plan.map(Some).map_err(CommandError::Usage),
+            None => Ok(None),
+        }
+    }
+
+    /// Returns whether there is a plan.
+    pub(crate) fn has_plan(&self) -> bool {
+        self.plan.is_some()
+    }
+
+    /// Returns whether the store has very many derivations or realizations. On file systems that do not count subfolders, such as btrfs,
+    /// only derivations count.
+    pub(crate) fn is_large(&self) -> CommandResult<bool> {
+        let drefs = self.store.drefs_named("*")?;
+        let mut left = MANY as u64;
+        for dref in drefs.iter().take(MANY) {
+            // The link count of a folder is the number of its subfolders plus two.
+            let links =
+                fs::metadata(self.store.derivation_dir(dref)).map_or(0, |found| found.nlink());
+            match left.checked_sub(links.saturating_sub(2)) {
+                Some(rest) => left = rest,
+                None => return Ok(true),
+            }
+        }
+        Ok(drefs.len() > MANY)
+    }
+
+    /// Returns the name of the store: that of its folder.
+    pub(crate) fn name(&self) -> String {
+        let root = self.store.root();
+        let root = root.canonicalize().unwrap_or_else(|_| root.to_owned());
+        root.display().to_string()
+    }
+}

@@ -1,0 +1,30 @@
+//! What pages look like: functions from what was read to HTML. They are shown without scripts, too.
+
+mod artifact;
+mod compared;
+mod frame;
+mod graph;
+mod links;
+mod overview;
+mod parts;
+mod plot;
+mod realization;
+mod runs;
+mod search;
+mod stage;
+mod text_diff;
+
+pub(super) use artifact::artifact;
+pub(super) use compared::compared;
+pub(super) use frame::{Page, fault, framed};
+pub(super) use graph::graph;
+pub(super) use overview::overview;
+pub(super) use realization::realization;
+pub(super) use runs::{run, run_state, runs};
+pub(super) use search::search;
+pub(super) use stage::stage;
+
+/// The style sheet of all pages, but for that of graphs.
+pub(super) const STYLES: &str = include_str!("style.css");
+/// The script of all pages.
+pub(super) const SCRIPT: &str = include_str!("page.js");

@@ -1,0 +1,48 @@
+// What pages do beside what they show without scripts: live runs, zoom of graphs, and keys.
+"use strict";
+(() => {
+  const live = document.querySelector("[data-live]");
+  if (live) {
+    const events = new EventSource(live.dataset.live);
+    // The server has escaped what is in it.
+    events.addEventListener("state", (event) => { live.innerHTML = event.data; });
+    events.addEventListener("end", () => { events.close(); delete live.dataset.live; });
+  }
+
+  for (const graph of document.querySelectorAll("main > .graph")) {
+    const drawing = graph.querySelector("svg");
+    const [, , width, height] = drawing.getAttribute("viewBox").split(" ").map(Number);
+    let scale = 1;
+    const zoom = (by, x, y) => {
+      const next = Math.min(8, Math.max(0.05, scale * by));
+      const left = (graph.scrollLeft + x) * next / scale - x, top = (graph.scrollTop + y) * next / scale - y;
+      scale = next;
+      drawing.setAttribute("width", width * scale);
+      drawing.setAttribute("height", height * scale);
+      graph.scrollTo(left, top);
+    };
+    graph.addEventListener("wheel", (event) => {
+      if (!event.ctrlKey && !event.metaKey) return;
+      event.preventDefault();
+      const box = graph.getBoundingClientRect();
+      zoom(event.deltaY < 0 ? 1.15 : 1 / 1.15, event.clientX - box.left, event.clientY - box.top);
+    }, { passive: false });
+    graph.addEventListener("keydown", (event) => {
+      const by = { "+": 1.25, "=": 1.25, "-": 0.8 }[event.key];
+      if (by) zoom(by, graph.clientWidth / 2, graph.clientHeight / 2);
+      if (event.key === "0") zoom(1 / scale, 0, 0);
+    });
+    let from = null;
+    graph.addEventListener("pointerdown", (event) => {
+      if (event.pointerType === "mouse" && event.button === 0 && !event.target.closest("a")) from = [event.clientX + graph.scrollLeft, event.clientY + graph.scrollTop];
+    });
+    window.addEventListener("pointermove", (event) => { if (from) graph.scrollTo(from[0] - event.clientX, from[1] - event.clientY); });
+    window.addEventListener("pointerup", () => { from = null; });
+  }
+
+  document.addEventListener("keydown", (event) => {
+    if (event.key !== "/" || event.ctrlKey || event.metaKey || event.target.closest("input, select, textarea")) return;
+    const search = document.getElementById("q");
+    if (search) { event.preventDefault(); search.focus(); }
+  });
+})();
