@@ -193,10 +193,12 @@ pub fn snapshot(root: &Path) -> BTreeMap<String, (u32, Vec<u8>)> {
     found
 }
 
-/// Returns the `snapshot` of `store-v1`: all published objects.
+/// Returns the `snapshot` of `store-v1`: all published objects, without the notes from which remote a store took them.
 #[must_use]
 pub fn objects(store: &Store) -> BTreeMap<String, (u32, Vec<u8>)> {
-    snapshot(&store.root().join("store-v1"))
+    let mut objects = snapshot(&store.root().join("store-v1"));
+    objects.retain(|path, _| path.contains("/out/") || !path.ends_with("/remote"));
+    objects
 }
 
 /// The environment variable with the part that a child process plays.

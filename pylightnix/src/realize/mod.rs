@@ -39,6 +39,7 @@ pub use orders::{
 pub use processes::Processes;
 pub use report::acceptance::{Acceptance, Accepted, NotAccepted, Waiting};
 pub use report::action::{Action, DryPlan, Step};
+pub use report::at_remote::AtRemote;
 pub use report::carried::{CarriedWhy, OtherResult};
 pub use report::code_notes::{CodeNotes, EarlierResults, UnseenCode, WideCode, WideningItem};
 pub use report::event::{Event, Observer};

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use super::ask::dry::dry_run;
+use super::ask::dry::{Explained, dry_run};
 use super::ask::realized::realized;
 use super::options::Realize;
 use super::orders::serve::OrderTask;
@@ -160,7 +160,7 @@ impl Realize<'_> {
     /// # Errors
     /// Fails if the plan contradicts itself, or if the store cannot be read.
     pub fn plan<T: Target + ?Sized>(&self, target: &T) -> Result<DryPlan> {
-        dry_run(self, self.graph_of(target)?, false)
+        dry_run(self, self.graph_of(target)?, Explained::No)
     }
 
     /// As [`plan`](Self::plan), with a summary of what changed for the first 300 stages that would run: [`Step::why`]. A
@@ -189,7 +189,40 @@ impl Realize<'_> {
     ///
     /// [`Step::why`]: crate::realize::Step::why
     pub fn explain<T: Target + ?Sized>(&self, target: &T) -> Result<DryPlan> {
-        dry_run(self, self.graph_of(target)?, true)
+        dry_run(self, self.graph_of(target)?, Explained::Changes)
+    }
+
+    /// As [`explain`](Self::explain), and says of each stage that is to be done what the [remotes](Self::remote) have:
+    /// [`Step::at_remotes`]. Each remote is asked once, for its index; if there is nothing to do, none is. Nothing is built or fetched.
+    ///
+    /// What a matcher will choose among what is at a remote is not known before it is fetched. So of a stage whose dependencies are still to be
+    /// done, all results by today's code are counted.
+    ///
+    /// ```
+    /// # use pylightnix::prelude::*;
+    /// use pylightnix::store::remote::{Push, Remote};
+    /// # #[derive(Config)] pub struct Sum { #[selfref("sum.json")] pub out: SelfRef<Json<u64>>, pub upto: u64 }
+    /// # #[stage] fn sum(b: &Build<Sum>) -> Result<SumOutputs> {
+    /// #     Ok(SumOutputs { out: b.out.save(&(1..=b.upto).sum())? })
+    /// # }
+    /// # fn main() -> Result<()> {
+    /// # let folder = tempfile::tempdir()?;
+    /// # let ada = Store::open(folder.path().join("ada"))?;
+    /// # let ben = Store::open(folder.path().join("ben"))?;
+    /// # let remote = Remote::open(&folder.path().join("shared").to_string_lossy())?;
+    /// let plan = instantiate(Sum::new(5))?;
+    /// Push::new(&ada, &remote).run([ada.realize(&plan)?])?;
+    /// let steps = Realize::new(&ben).remote(&remote).explain_remote(&plan)?.steps;
+    /// assert_eq!((steps[0].action.word(), steps[0].at_remotes[0].results), ("build", 1));
+    /// # Ok(()) }
+    /// ```
+    ///
+    /// # Errors
+    /// As [`plan`](Self::plan), and if a remote cannot be read.
+    ///
+    /// [`Step::at_remotes`]: crate::realize::Step::at_remotes
+    pub fn explain_remote<T: Target + ?Sized>(&self, target: &T) -> Result<DryPlan> {
+        dry_run(self, self.graph_of(target)?, Explained::WithRemotes)
     }
 
     /// Runs stages of a plan, in a process that another run started for that.

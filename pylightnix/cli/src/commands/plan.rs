@@ -45,6 +45,9 @@ pub(crate) struct Plan {
     /// Plan to reuse only results that were made sealed
     #[arg(long)]
     only_sealed: bool,
+    /// Say what this remote, a name or an address, has of the stages to do; it is asked once. May be repeated
+    #[arg(long, short = 'r', value_name = "REMOTE")]
+    remote: Vec<String>,
     #[command(flatten)]
     trust: TrustArgs,
 }
@@ -69,7 +72,13 @@ impl Plan {
             }
         }
         let notes = run.code_notes(&stages.whole)?;
-        let plan = run.explain(&stages.whole)?;
+        for name in &self.remote {
+            run = run.remote(&store.remote(Some(name))?);
+        }
+        let plan = match self.remote.is_empty() {
+            true => run.explain(&stages.whole)?,
+            false => run.explain_remote(&stages.whole)?,
+        };
         let params = changed(&stages, || effects(experiment, looking, &self.targets))?;
         session.print(&plan, |plan, out| {
             if let Some(results) = &notes.earlier {
@@ -208,9 +217,8 @@ fn words(plan: &DryPlan, step: &Step) -> String {
         (_, Some(why)) => why.clone(),
         (_, None) => reason,
     };
-    match (step.sealed_text(), words.is_empty()) {
-        (Some(sealed), true) => sealed.to_owned(),
-        (Some(sealed), false) => format!("{words}; {sealed}"),
-        (None, _) => words,
-    }
+    let words = (!words.is_empty()).then_some(words);
+    let sealed = step.sealed_text().map(str::to_owned);
+    let all = words.into_iter().chain(sealed).chain(step.remotes_text());
+    all.collect::<Vec<_>>().join("; ")
 }

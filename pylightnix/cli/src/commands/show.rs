@@ -74,6 +74,9 @@ struct Answer<'a> {
     /// Whether the files are not in the store.
     #[serde(skip_serializing_if = "std::ops::Not::not")]
     stub: bool,
+    /// The address of the remote that it was taken from.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    taken_from: Option<String>,
     builds: Vec<BuildRow<'a>>,
     /// The notes and tags.
     remarks: Vec<Remark>,
@@ -252,6 +255,7 @@ impl Page<'_> {
             artifacts: entries,
             size_bytes: self.size(),
             stub: self.realization.is_stub(),
+            taken_from: self.realization.taken_from(),
             builds: self.realization.builds().iter().map(build).collect(),
             remarks: self.realization.remarks(),
             series: &self.series,
@@ -333,6 +337,13 @@ impl Page<'_> {
             )?,
         }
         writeln!(out, "{}", realization.out().display())?;
+        if let Some(address) = realization.taken_from() {
+            let known = self.store.remotes()?;
+            let name = known.iter().find(|(_, url)| **url == address);
+            let name = name.map_or(String::new(), |(name, _)| format!("{name}, "));
+            let from = format!("taken from the remote {name}{address}");
+            writeln!(out, "{}", session.paint(style::FAINT, visible::line(&from)))?;
+        }
         self.write_remarks(out)?;
         self.write_config(out)?;
         self.write_context(out)?;

@@ -158,10 +158,14 @@ pub(crate) fn object_of(
             ("run_failed", Some((*dref, Some(*index))), fields)
         }
         Event::Carried {
-            dref, rrefs, why, ..
+            dref,
+            rrefs,
+            why,
+            remote,
+            ..
         } => {
             let rrefs: Vec<_> = rrefs.iter().map(|rref| rref.to_string()).collect();
-            let fields = json!({ "rrefs": rrefs, "why": why.reason() });
+            let fields = json!({ "rrefs": rrefs, "why": why.reason(), "remote": remote });
             ("carried", Some((*dref, None)), fields)
         }
         Event::Fetched {

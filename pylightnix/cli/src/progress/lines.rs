@@ -57,8 +57,12 @@ impl Lines {
             } => {
                 format!("build   {}, {runs} runs: {why}", stage(dref))
             }
-            Event::Carried { dref, why, .. } => {
-                format!("carry   {}: {}", stage(dref), why.reason())
+            Event::Carried {
+                dref, why, remote, ..
+            } => {
+                let from = remote.map(|remote| format!(", from {remote}"));
+                let from = from.unwrap_or_default();
+                format!("carry   {}: {}{from}", stage(dref), why.reason())
             }
             Event::Fetched {
                 dref,

@@ -64,7 +64,7 @@
 //! | `published` | `rref`, `new`, `took_seconds` |
 //! | `failure_recorded` | `rref`, `new`, `took_seconds`, `error` |
 //! | `run_failed` | `kept`, a path or `null`, `error` |
-//! | `carried`, of stages whose results were carried from another context | `rrefs`, `why` |
+//! | `carried`, of stages whose results were carried from another context | `rrefs`, `why`, `remote`: the remote that has them, or `null` |
 //! | `chosen`, of stages that were built | `rrefs` |
 //! | `ahead_of_clock` | `rref`, `ended`: the first build record that is found to end ahead of this machine's clock |
 //! | `stopping` | `running` |

@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use super::at_remotes;
 use crate::Result;
 use crate::plan::{AnyDRef, PlanGraph};
 use crate::realize::decide::arguments::{missing, why};
@@ -12,10 +13,20 @@ use crate::realize::report::action::{Action, DryPlan, Foreseen, Step};
 use crate::realize::report::titles::Titles;
 use crate::realize::why::explain;
 
+/// How much a dry run tells besides what would be done.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(in crate::realize) enum Explained {
+    No,
+    /// What changed.
+    Changes,
+    /// What changed, and what remotes have.
+    WithRemotes,
+}
+
 pub(in crate::realize) fn dry_run(
     options: &Realize<'_>,
     graph: PlanGraph,
-    explained: bool,
+    explained: Explained,
 ) -> Result<DryPlan> {
     let graph = &Arc::new(graph);
     let foreseen = foresee(options, graph, None)?;
@@ -33,11 +44,13 @@ pub(in crate::realize) fn dry_run(
             let dref = stage.id().clone();
             let why = None;
             let sealed = None;
+            let at_remotes = Vec::new();
             Step {
                 dref,
                 action,
                 why,
                 sealed,
+                at_remotes,
             }
         });
     let mut plan = DryPlan {
@@ -50,8 +63,11 @@ pub(in crate::realize) fn dry_run(
             step.sealed = is_sealed(options, stage, foreseen);
         }
     }
-    if explained {
+    if explained != Explained::No {
         explain(&options.store, graph, &foreseen, &mut plan);
+    }
+    if explained == Explained::WithRemotes {
+        at_remotes::add(options, graph, &foreseen, &mut plan)?;
     }
     Ok(plan)
 }

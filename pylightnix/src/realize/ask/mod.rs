@@ -4,6 +4,7 @@
 //! The verbs call these; a run calls none of them. The files do not depend on each other.
 
 pub(super) mod accept;
+mod at_remotes;
 pub(super) mod code_notes;
 pub(super) mod determinism;
 pub(super) mod dry;

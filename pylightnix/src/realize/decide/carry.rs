@@ -22,7 +22,7 @@ use crate::store::{
 };
 
 /// The maximum number of contexts that are compared with the present one.
-const MOST: usize = 16;
+pub(in crate::realize) const MOST: usize = 16;
 
 /// Results from one context that count in the present one.
 pub(in crate::realize) struct Carryable {
@@ -62,24 +62,44 @@ pub(in crate::realize) fn carryable(
             &read
         }
     };
-    let takes_failures = input.dref.node().takes().failures() && policy != ReusePolicy::Retry;
     let mut all = input
         .store
         .candidates_of_all_contexts(snapshot, input.dref.id())?;
+    // The results of an incomplete build are not all.
+    if snapshot.is_marked() {
+        all.retain(|realization| snapshot.begun(&realization.context).is_empty());
+    }
+    let comparison = ReadComparison::new(input.store, reading == Reading::Artifacts);
+    Ok(among(input, unknown, policy, all, &comparison))
+}
+
+/// Finds results that count in the present context among these, which are not in the store.
+pub(in crate::realize) fn carryable_of(
+    input: &DecisionInput<'_>,
+    policy: ReusePolicy,
+    all: Vec<Realization>,
+    comparison: &ReadComparison<'_>,
+) -> Option<Carryable> {
+    among(input, &BTreeSet::new(), policy, all, comparison)
+}
+
+fn among(
+    input: &DecisionInput<'_>,
+    unknown: &BTreeSet<DRefId>,
+    policy: ReusePolicy,
+    mut all: Vec<Realization>,
+    comparison: &ReadComparison<'_>,
+) -> Option<Carryable> {
+    let takes_failures = input.dref.node().takes().failures() && policy != ReusePolicy::Retry;
     all.retain(|realization| {
         (realization.outcome == Outcome::Ok || takes_failures)
             && realization.context != *input.context
     });
-    let comparison = ReadComparison::new(input.store, reading == Reading::Artifacts);
     let new = ForeseenContext {
         context: input.context,
         unknown,
     };
     'contexts: for (old, realizations) in newest_first(input, all).into_iter().take(MOST) {
-        // The results of an incomplete build are not all.
-        if !snapshot.begun(&old).is_empty() {
-            continue;
-        }
         let mut results = Vec::with_capacity(realizations.len());
         for realization in realizations {
             let Some(builds) = counting(input, realization.builds()) else {
@@ -104,9 +124,9 @@ pub(in crate::realize) fn carryable(
         let builds = results.iter().flat_map(|(_, builds)| builds);
         let reads = builds.filter_map(|build| build.reads.as_ref());
         let why = CarriedWhy::between(reads, &old, input.context, unknown);
-        return Ok(Some(Carryable { results, why }));
+        return Some(Carryable { results, why });
     }
-    Ok(None)
+    None
 }
 
 /// Groups the realizations that today's code made, or that were accepted for it, by context. The context with the newest of them

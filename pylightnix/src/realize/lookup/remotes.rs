@@ -5,9 +5,10 @@ use std::sync::atomic::{AtomicUsize, Ordering::Relaxed};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
+use crate::plan::Code;
 use crate::realize::report::event::Event;
 use crate::store::Store;
-use crate::store::remote::{Remote, RemoteView};
+use crate::store::remote::{Listed, ListedBuild, Remote, RemoteView};
 use crate::{Error, ErrorKind, Result};
 
 /// How long a remote may be silent.
@@ -139,4 +140,22 @@ impl RunRemote {
             });
         }
     }
+}
+
+/// Returns when the newest build of a listed result began that is by `code`, or was accepted for it; `None` if there is none.
+pub(in crate::realize) fn newest_by<'v>(listed: &Listed<'v>, code: &Code) -> Option<&'v str> {
+    let known = [Some(code.fingerprint()), code.before()];
+    let builds = listed.builds();
+    let builds = builds.filter(|build| {
+        known
+            .iter()
+            .flatten()
+            .any(|known| is_by(build, Some(known)))
+    });
+    builds.map(|build| build.start).max()
+}
+
+/// Whether a build is by the code with this fingerprint; by code that is not known, without one.
+pub(in crate::realize) fn is_by(build: &ListedBuild<'_>, fingerprint: Option<&str>) -> bool {
+    build.fingerprint == fingerprint
 }

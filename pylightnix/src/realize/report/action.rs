@@ -6,6 +6,7 @@ use std::sync::Arc;
 
 use crate::config::{DRefId, RRefId};
 use crate::lens::AnyRRef;
+use crate::realize::report::at_remote::AtRemote;
 use crate::realize::report::carried::CarriedWhy;
 use crate::realize::report::reason::Reason;
 use crate::realize::report::taken::Taken;
@@ -37,6 +38,9 @@ pub struct Step {
     /// Whether the stage is sealed if it runs, or whether the results that are reused were made sealed. `None` if the run has no sealed
     /// stages and was not asked ([`Realize::sealed`](crate::realize::Realize::sealed)), and if it is not known yet.
     pub sealed: Option<bool>,
+    /// What the remotes have of the stage, if it is to be done. Only
+    /// [`Realize::explain_remote`](crate::realize::Realize::explain_remote) asks them.
+    pub at_remotes: Vec<AtRemote>,
 }
 
 /// What a run would do for a stage.
@@ -173,11 +177,13 @@ struct SerializedStep<'a> {
     sealed: Option<bool>,
     #[serde(skip_serializing_if = "<[_]>::is_empty")]
     rrefs: &'a [RRefId],
+    #[serde(skip_serializing_if = "<[_]>::is_empty")]
+    at_remotes: &'a [AtRemote],
 }
 
 impl Serialize for DryPlan {
     /// Serializes a list of the stages, each an object with `dref`, `name` and `action` ([`Action::word`]), and with
-    /// `label`, `runs`, `reason`, `why`, `sealed` and `rrefs` if they have values.
+    /// `label`, `runs`, `reason`, `why`, `sealed`, `rrefs` and `at_remotes` if they have values.
     fn serialize<S: Serializer>(&self, to: S) -> Result<S::Ok, S::Error> {
         to.collect_seq(self.steps.iter().map(|step| SerializedStep {
             dref: &step.dref,
@@ -189,6 +195,7 @@ impl Serialize for DryPlan {
             why: step.why.as_deref(),
             sealed: step.sealed,
             rrefs: step.action.rrefs(),
+            at_remotes: &step.at_remotes,
         }))
     }
 }
@@ -204,7 +211,9 @@ impl fmt::Display for DryPlan {
         let carried = self.steps.iter().filter(is_carried).count();
         for step in &self.steps {
             if !matches!(step.action, Action::Reuse(_)) {
-                writeln!(f, "{}", step.text(Some(&self.titles)))?;
+                let remotes = step.remotes_text().map(|text| format!("; {text}"));
+                let remotes = remotes.unwrap_or_default();
+                writeln!(f, "{}{remotes}", step.text(Some(&self.titles)))?;
             }
         }
         if self.untold > 0 {
@@ -224,6 +233,11 @@ impl fmt::Display for DryPlan {
                 left - carried
             ),
             (all, left) => write!(f, "{left} of {all} stages to do, {reused} reused"),
+        }?;
+        let has_some = |step: &&Step| step.at_remotes.iter().any(|there| there.results > 0);
+        match self.steps.iter().filter(has_some).count() {
+            0 => Ok(()),
+            there => write!(f, ", {there} with results at remotes"),
         }
     }
 }
@@ -237,6 +251,12 @@ impl Step {
             (true, false) => Some("sealed"),
             (false, false) => None,
         }
+    }
+
+    /// Returns what to say of [`at_remotes`](Self::at_remotes), if any were asked.
+    pub fn remotes_text(&self) -> Option<String> {
+        let told: Vec<_> = self.at_remotes.iter().map(AtRemote::to_string).collect();
+        (!told.is_empty()).then(|| told.join(", "))
     }
 }
 

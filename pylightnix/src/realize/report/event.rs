@@ -230,6 +230,8 @@ pub enum Event<'a> {
         rrefs: &'a [&'a RRefId],
         /// The dependencies that have other realizations than before.
         why: &'a CarriedWhy,
+        /// The name or the address of the remote that has them from the other context; `None` if they were in the store.
+        remote: Option<&'a str>,
     },
     /// Results of a stage were taken from a remote: they are in the store now, and the matcher chose them, or the stage needed them for
     /// its number of runs.

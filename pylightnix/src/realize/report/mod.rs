@@ -2,6 +2,7 @@
 
 pub(super) mod acceptance;
 pub(super) mod action;
+pub(super) mod at_remote;
 pub(super) mod carried;
 pub(super) mod code_notes;
 pub(super) mod event;

@@ -87,7 +87,9 @@ pub(in crate::realize) fn say(event: &Event<'_>) {
             warn!(target: RUN, %dref, %error, "a stage was stopped")
         }
         Event::Failed { dref, error } => error!(target: RUN, %dref, %error, "a stage failed"),
-        Event::Carried { dref, why, .. } => info!(target: RUN, %dref, %why, "a result is carried"),
+        Event::Carried {
+            dref, why, remote, ..
+        } => info!(target: RUN, %dref, %why, remote, "a result is carried"),
         Event::Fetched {
             dref,
             remote,

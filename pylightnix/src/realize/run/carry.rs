@@ -59,6 +59,7 @@ pub(in crate::realize) fn carry(
         dref: input.dref.id(),
         rrefs: &carried.iter().collect::<Vec<_>>(),
         why: &found.why,
+        remote: None,
     });
     match then.decide(policy)? {
         Decision::Take { taken, .. } => {
@@ -70,8 +71,8 @@ pub(in crate::realize) fn carry(
     }
 }
 
-/// Publishes the results in the context of `input`. Returns `None` if one of them is damaged, so that the stage has to run.
-fn publish(input: &DecisionInput<'_>, found: &Carryable) -> Result<Option<Vec<RRefId>>> {
+/// Publishes the results, which are in the store or are whole elsewhere, in the context of `input`. Returns `None` if one of them is damaged, so that the stage has to run.
+pub(super) fn publish(input: &DecisionInput<'_>, found: &Carryable) -> Result<Option<Vec<RRefId>>> {
     let (store, dref) = (input.store, input.dref.id());
     let stubs = found.results.iter().map(|(realization, _)| realization);
     let stubs = stubs.filter(|realization| realization.is_stub());

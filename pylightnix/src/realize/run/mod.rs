@@ -6,6 +6,7 @@
 
 pub(super) mod build;
 mod carry;
+mod carry_fetched;
 pub(super) mod choices;
 pub(super) mod counters;
 mod elsewhere;

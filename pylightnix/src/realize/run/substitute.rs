@@ -1,9 +1,10 @@
 //! Taking results of a stage from remotes, in place of a build: the build lock, the decision under the lock among what is here and what
-//! remotes have, and publishing what is taken.
+//! remotes have, and publishing what is taken, or carrying what remotes have from another context.
 
 use std::collections::{BTreeMap, BTreeSet};
 
 use super::build::lock;
+use super::carry_fetched::carry_fetched;
 use super::counters::count;
 use super::state::{ChosenBy, RunState};
 use crate::config::RRefId;
@@ -11,7 +12,7 @@ use crate::plan::Code;
 use crate::plan::matcher::ReadArtifacts;
 use crate::realize::decide::decision::{CandidateSource, Decision, DecisionInput};
 use crate::realize::failure::errors::matcher_refused;
-use crate::realize::lookup::remotes::{Notify, Remotes, RunRemote};
+use crate::realize::lookup::remotes::{Notify, Remotes, RunRemote, is_by, newest_by};
 use crate::realize::options::ReusePolicy;
 use crate::realize::report::event::Event;
 use crate::realize::report::taken::Taken;
@@ -23,7 +24,8 @@ use crate::{Error, ErrorKind, Result, units};
 /// The most bytes of artifacts that are fetched for a matcher which does not say what it reads.
 const MOST: u64 = 64 << 20;
 
-/// Takes results from remotes if the stage has to run. Returns the matcher's choice, and how it came about; `None` if the remotes change
+/// Takes results from remotes if the stage has to run: those made from its context, else those of another context in which all that was
+/// read is the same. Returns the matcher's choice, and how it came about; `None` if the remotes change
 /// nothing.
 pub(super) fn substitute(
     run: &RunState<'_>,
@@ -61,7 +63,11 @@ pub(super) fn substitute(
     for remote in remotes.in_use() {
         asking.ask(remotes, remote)?;
     }
-    asking.choose(remotes, policy)
+    if let Some(chosen) = asking.choose(remotes, policy)? {
+        return Ok(Some(chosen));
+    }
+    let carried = carry_fetched(run, remotes, input, policy)?;
+    Ok(carried.map(|taken| (taken, ChosenBy::Carrying)))
 }
 
 /// The same decision on other candidates.
@@ -160,11 +166,8 @@ impl Asking<'_, '_> {
 
     /// Whether one of its builds may be by today's code. What the record says counts, later.
     fn may_count(&self, listed: &Listed<'_>) -> bool {
-        let known = [Some(self.code.fingerprint()), self.code.before()];
-        listed.builds().any(|build| match build.fingerprint {
-            Some(fingerprint) => known.contains(&Some(fingerprint)),
-            None => self.input.trust_unknown,
-        })
+        newest_by(listed, self.code).is_some()
+            || (self.input.trust_unknown && listed.builds().any(|build| is_by(&build, None)))
     }
 
     /// Lets the matcher choose, and publishes what it takes.

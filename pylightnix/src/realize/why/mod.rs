@@ -60,6 +60,9 @@ pub struct Why {
     pub build: Option<BuildRecord>,
     /// The notes and tags of the realization, oldest first.
     pub remarks: Vec<Remark>,
+    /// The address of the remote that the realization was taken from; `None` if it was made here, or came in another way.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub taken_from: Option<String>,
     /// Why it was carried here from another context, if that build was made there and the realization of it is still in the store.
     pub carried: Option<CarriedWhy>,
     /// The earlier results of the same code, config and dependencies, newest first, as far back as the nearest version that
@@ -121,6 +124,7 @@ impl Store {
         let realization = self.realization(rref.as_ref())?;
         let build = made_by(&realization, None).cloned();
         let carried = carried(self, &realization, build.as_ref())?;
+        let taken_from = realization.taken_from();
         let new = StageVersion::recorded(self, &realization, build)?;
         let source = Source {
             store: self,
@@ -128,7 +132,11 @@ impl Store {
             code_changes: CodeChanges::default(),
         };
         let why = Why::of(&source, new)?;
-        Ok(Why { carried, ..why })
+        Ok(Why {
+            carried,
+            taken_from,
+            ..why
+        })
     }
 }
 
@@ -187,6 +195,7 @@ impl Why {
             choice: None,
             build,
             remarks: remarks(source.store, new.rref.as_ref())?,
+            taken_from: None,
             carried: None,
             repeated,
             environment: environment_changes(&environment, &new.environment()),

@@ -93,6 +93,7 @@ impl Realize<'_> {
         let node = graph.dref(at);
         let step = Step {
             sealed: None,
+            at_remotes: Vec::new(),
             dref: dref.clone(),
             action: foreseen[at].action.clone(),
             why: None,

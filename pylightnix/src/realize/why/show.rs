@@ -111,6 +111,12 @@ impl Why {
                 why.unwrap_or_default()
             ));
         }
+        if let Some(address) = &self.taken_from {
+            lines.push(format!(
+                "it was taken from the remote {}",
+                visible::line(address)
+            ));
+        }
         for remark in &self.remarks {
             let kind = match remark.kind {
                 RemarkKind::Tag => "tag",

@@ -12,7 +12,7 @@ use crate::Error;
 use crate::config::{ConfigJson, DRefId, Digest, RRefId};
 use crate::store::Store;
 use crate::store::disk::below::open_file;
-use crate::store::disk::layout::{CONFIG, OUT, RECORD, STUB_REMOTE};
+use crate::store::disk::layout::{CONFIG, OUT, RECORD, TAKEN_FROM};
 use crate::store::disk::regular;
 use crate::store::disk::there::{is_damage, is_there, tells_of_damage};
 use crate::store::object::build_record::{BuildFile, BuildRecord};
@@ -146,7 +146,7 @@ impl Examiner<'_> {
                 Some(BuildFile::Signature(..)) => has_signatures = true,
                 None if name == RECORD => {}
                 None if name == OUT && !self.is_stub => {}
-                None if name == STUB_REMOTE && self.is_stub => {}
+                None if name == TAKEN_FROM => {}
                 None => self.fault(
                     FaultKind::Unexpected,
                     &path,

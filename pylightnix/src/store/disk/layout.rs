@@ -13,8 +13,9 @@ pub(in crate::store) const OBJECTS: &str = "store-v1";
 /// The folder of stubs: the records of realizations whose files are not here. It is made with the first stub. Programs from before
 /// stubs know nothing of it, and find a whole derivation without realizations in `store-v1`.
 pub(in crate::store) const STUBS: &str = "remote-v1";
-/// The file in the folder of a stub with the address of the remote that its records came from: a hint where its files are.
-pub(in crate::store) const STUB_REMOTE: &str = "remote";
+/// The file in the folder of a realization with the address of the remote that it was taken from. Of a stub, it is a hint where the files
+/// are.
+pub(in crate::store) const TAKEN_FROM: &str = "remote";
 /// The config of a derivation.
 pub(in crate::store) const CONFIG: &str = "config.json";
 /// The record of a realization: derivation, context, outcome and manifest.

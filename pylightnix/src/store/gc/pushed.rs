@@ -9,7 +9,7 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 use crate::config::RRefId;
 use crate::store::Store;
 use crate::store::disk::durable::create;
-use crate::store::disk::layout::{RECORD, STUB_REMOTE};
+use crate::store::disk::layout::{RECORD, TAKEN_FROM};
 use crate::store::disk::regular;
 use crate::store::disk::unsynced::Unsynced;
 use crate::store::object::build_files::build_files;
@@ -64,7 +64,7 @@ impl PushedTo<'_> {
             let to = folder.join(name);
             unsynced.file(&to, create(&to, &bytes)?);
         }
-        let to = folder.join(STUB_REMOTE);
+        let to = folder.join(TAKEN_FROM);
         let url = format!("{}\n", self.remote.url());
         unsynced.file(&to, create(&to, url.as_bytes())?);
         unsynced.folder(folder);

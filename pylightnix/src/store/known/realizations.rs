@@ -3,7 +3,7 @@
 use rustix::fd::{AsFd as _, OwnedFd};
 use rustix::fs::{CWD, Dir};
 use rustix::io::Errno;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use uuid::Uuid;
 
 use crate::config::{DRefId, Digest, RRefId};
@@ -125,6 +125,17 @@ impl Store {
         let (text, records) = self.read_record(rref)?;
         verified_head(rref, &text, &records.at)?;
         Record::parse(&text).map_err(|error| broken(rref, &records.at).because(error))
+    }
+
+    /// Reads the record of a realization from the folder `at`, in this store or elsewhere.
+    pub(in crate::store) fn record_in(&self, rref: &RRefId, at: &Path) -> Result<Record> {
+        let folder = open_folder(&CWD, at, at)?;
+        let text = folder.map(|folder| read_record(folder.as_fd(), at));
+        let Some(text) = text.transpose()?.flatten() else {
+            return Err(missing(rref, at));
+        };
+        verified_head(rref, &text, at)?;
+        Record::parse(&text).map_err(|error| broken(rref, at).because(error))
     }
 
     fn read_record(&self, rref: &RRefId) -> Result<(String, Records)> {

@@ -126,6 +126,11 @@ impl Realization {
         self.path_to(OUT)
     }
 
+    /// Returns the folder of its records and artifacts, which does not exist while it is a stub.
+    pub(in crate::store) fn whole_folder(&self) -> PathBuf {
+        self.path_to("")
+    }
+
     fn path_to(&self, below: &str) -> PathBuf {
         self.path_in(&self.objects, below)
     }

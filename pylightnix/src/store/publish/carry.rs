@@ -40,7 +40,7 @@ use crate::{Error, ErrorKind, Result};
 
 impl Store {
     /// Publishes the artifacts of `from`, a realization of the derivation `config`, as a realization made from `context`.
-    /// Neither runs the stage nor reads the artifacts.
+    /// Neither runs the stage nor reads the artifacts. `from` is in this store, or was fetched from a remote and not published.
     ///
     /// Each of `builds`, which are builds of `from`, is recorded again under a new identifier, with its log and with a note of
     /// whose work it is. Nothing in the new realization depends on `from`, which may be removed afterwards.
@@ -67,7 +67,8 @@ impl Store {
         // Before reading anything, to protect it from garbage collection.
         let used = context.iter().map(|(dref, _)| dref);
         self.record_in_use(used.chain([config.id()]))?;
-        let old = self.record(source)?;
+        let at = from.whole_folder();
+        let old = self.record_in(source, &at)?;
         expect_complete(self, source, config, &old, "carried")?;
         if old.head().context == *context {
             return Err(refused(source, "it is made from that context already"));
@@ -81,14 +82,14 @@ impl Store {
         let mut unsynced = Unsynced::new(self.durability());
         let artifacts = Artifacts {
             of: source,
-            from: self.out_dir(source),
+            from: from.out(),
             to: folder.join(OUT),
             durability: self.durability(),
             reflinks: self.manager().reflinks(),
         };
         artifacts.carry(record.manifest(), &mut unsynced)?;
         unsynced.create(&folder.join(RECORD), text.as_bytes())?;
-        let builds = self.carry_builds(source, &text, builds, folder, &mut unsynced)?;
+        let builds = self.carry_builds(from, &text, builds, folder, &mut unsynced)?;
         let series = self.carry_series(from, &builds, folder, &mut unsynced)?;
         unsynced.folder(folder);
 
@@ -110,11 +111,11 @@ impl Store {
         })
     }
 
-    /// Records builds of `source` again in `folder`, with their logs, as builds whose work was carried, of the realization with the
+    /// Records builds of `from` again in `folder`, with their logs, as builds whose work was carried, of the realization with the
     /// record `text`.
     fn carry_builds(
         &self,
-        source: &RRefId,
+        from: &Realization,
         text: &str,
         builds: &[&BuildRecord],
         folder: &Path,
@@ -133,12 +134,12 @@ impl Store {
                     ..before.clone()
                 },
                 None => Carried {
-                    from: source.clone(),
+                    from: from.id.clone(),
                     build: build.id,
                     time,
                 },
             });
-            let log = self.realization_dir(source).join(build.log_name());
+            let log = from.whole_folder().join(build.log_name());
             self.carry_log(&log, &folder.join(new.log_name()), few, unsynced)?;
             let (path, bytes) = (folder.join(new.file_name()), new.to_bytes()?);
             match few {
@@ -181,9 +182,7 @@ impl Store {
             };
             // The record names the build whose work it is, as does that of a realization carried further.
             let new = Attached::series(recorded_by).into_record(Some(build));
-            let log = self
-                .realization_dir(&from.id)
-                .join(BuildRecord::log_name_of(record));
+            let log = from.whole_folder().join(BuildRecord::log_name_of(record));
             self.carry_log(&log, &folder.join(new.log_name()), few, unsynced)?;
             let (path, bytes) = (folder.join(new.file_name()), new.to_bytes()?);
             match few {

@@ -4,13 +4,13 @@ use std::cell::RefCell;
 use std::collections::{BTreeSet, HashMap};
 use std::sync::Arc;
 
-use crate::Result;
 use crate::config::{DRefId, RRefId};
 use crate::store::Store;
 use crate::store::object::context::Context;
 use crate::store::object::reads::{Read, Reads};
 use crate::store::object::record::{Outcome, Record};
 use crate::store::object::tree::{Entry, EntryKind};
+use crate::{ErrorKind, Result};
 
 /// Compares contexts of one derivation at the places that runs looked at. Reads each record at most once.
 pub(crate) struct ReadComparison<'a> {
@@ -18,7 +18,12 @@ pub(crate) struct ReadComparison<'a> {
     /// Whether the stage promises that the path of an artifact leads it to no other.
     paths_are_artifacts: bool,
     records: RefCell<HashMap<RRefId, Arc<Record>>>,
+    /// Reads the records that are not in the store.
+    elsewhere: Option<&'a ReadRecord<'a>>,
 }
+
+/// Reads the record of a realization.
+pub(crate) type ReadRecord<'a> = dyn Fn(&RRefId) -> Result<Arc<Record>> + 'a;
 
 /// A context of which a part may not be known yet.
 #[derive(Clone, Copy)]
@@ -34,6 +39,15 @@ impl<'a> ReadComparison<'a> {
             store,
             paths_are_artifacts,
             records: RefCell::default(),
+            elsewhere: None,
+        }
+    }
+
+    /// Asks for the records of realizations that are not in the store.
+    pub(crate) fn asking(self, elsewhere: &'a ReadRecord<'a>) -> Self {
+        ReadComparison {
+            elsewhere: Some(elsewhere),
+            ..self
         }
     }
 
@@ -84,7 +98,10 @@ impl<'a> ReadComparison<'a> {
         if let Some(record) = self.records.borrow().get(rref) {
             return Ok(record.clone());
         }
-        let record = Arc::new(self.store.record(rref)?);
+        let record = match (self.store.record(rref), self.elsewhere) {
+            (Err(error), Some(elsewhere)) if error.kind() == ErrorKind::Missing => elsewhere(rref)?,
+            (record, _) => Arc::new(record?),
+        };
         let mut records = self.records.borrow_mut();
         records.insert(rref.clone(), record.clone());
         Ok(record)

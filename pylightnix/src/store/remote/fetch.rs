@@ -1,14 +1,14 @@
 //! Fetching the files of stubs.
 
 use std::collections::{HashMap, HashSet};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::{Mutex, PoisonError};
 
 use super::objects::Remote;
 use super::pull::Pull;
 use crate::config::RRefId;
 use crate::store::Store;
-use crate::store::disk::layout::STUB_REMOTE;
+use crate::store::disk::layout::TAKEN_FROM;
 use crate::store::disk::regular;
 use crate::store::disk::there::is_there;
 use crate::store::object::realization::Realization;
@@ -119,12 +119,7 @@ impl Store {
             known.iter().map(|(name, url)| (url, name)).collect();
         let mut urls: Vec<String> = Vec::new();
         for rref in stubs {
-            let path = self.layout().stub(rref).join(STUB_REMOTE);
-            // It is a hint, so that its lack is no error.
-            let url = regular::read(&path)
-                .ok()
-                .and_then(|text| String::from_utf8(text).ok());
-            urls.extend(url.map(|url| url.trim_end().to_owned()));
+            urls.extend(taken_from(&self.layout().stub(rref)));
         }
         urls.extend(known.values().cloned());
         for url in urls {
@@ -143,7 +138,37 @@ impl Store {
     }
 }
 
+/// Returns the address in the folder of a realization of the remote that it was taken from. It is for people and a hint, so that its lack is
+/// no error.
+fn taken_from(folder: &Path) -> Option<String> {
+    let text = regular::read(&folder.join(TAKEN_FROM)).ok()?;
+    Some(String::from_utf8(text).ok()?.trim_end().to_owned())
+}
+
 impl Realization {
+    /// Returns the address of the remote that it was taken from, or that has its files. `None` if it was made here, or came in another way.
+    ///
+    /// ```
+    /// # use pylightnix::config::ConfigJson;
+    /// # use pylightnix::store::{BuildKind, BuildRecord, Context, Outcome, Store};
+    /// # use pylightnix::store::remote::{Pull, Push, Remote};
+    /// # let folder = tempfile::tempdir()?;
+    /// # let ada = Store::open(folder.path().join("ada"))?;
+    /// # let ben = Store::open(folder.path().join("ben"))?;
+    /// # let config = ConfigJson::from_json("{\n    \"name\": \"params\"\n}")?;
+    /// # let build = BuildRecord::now(BuildKind::Build);
+    /// # let rref = ada.plumbing().draft()?.publish(&config, &Context::empty(), Outcome::Ok, &build)?.id;
+    /// let remote = Remote::open(&folder.path().join("shared").to_string_lossy())?;
+    /// Push::new(&ada, &remote).run([&rref])?;
+    /// Pull::new(&ben, &remote).run([&rref])?;
+    /// assert_eq!(ben.realization(&rref)?.taken_from(), Some(remote.url()));
+    /// assert_eq!(ada.realization(&rref)?.taken_from(), None);
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    pub fn taken_from(&self) -> Option<String> {
+        taken_from(&self.folder())
+    }
+
     /// Fetches its files, if it was found as a stub and they are not here yet: see [`Store::fetch`].
     ///
     /// # Errors

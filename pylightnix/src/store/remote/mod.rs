@@ -56,7 +56,7 @@ pub use gc::{ObjectCount, RemoteCollected, RemoteGc};
 #[cfg(feature = "fetch")]
 pub use http::HttpBackend;
 pub use objects::Remote;
-pub(crate) use offers::{Listed, Offers, Published, RemoteView, is_here};
+pub(crate) use offers::{Listed, ListedBuild, Offers, Published, RemoteView, is_here};
 pub use pull::{Pull, Pulled};
 pub use push::{Push, Pushed, Transfer};
 pub use verify::{Hole, Verified};

@@ -15,18 +15,18 @@ use super::line::{Bundle, RealizationLine};
 use super::objects::Remote;
 use super::pull::{Pull, Pulled, Wanted, wanted_of};
 use super::ranges;
-use super::stage::{Arrived, LackingFile, refused, stage};
+use super::stage::{Arrived, LackingFile, note_source, records, refused, stage};
 use crate::config::{DRefId, RRefId};
 use crate::store::Store;
 use crate::store::disk::durable::Durability;
-use crate::store::disk::layout::{OUT, RECORD, STUB_REMOTE};
+use crate::store::disk::layout::{OUT, RECORD, TAKEN_FROM};
 use crate::store::disk::remove::remove_tree;
 use crate::store::disk::unsynced::Unsynced;
 use crate::store::object::build_record::BuildKind;
 use crate::store::object::builds::Builds;
 use crate::store::object::context::Context;
 use crate::store::object::realization::{Realization, open_folder, read_builds};
-use crate::store::object::record::Outcome;
+use crate::store::object::record::{Outcome, Record};
 use crate::store::object::tree::EntryKind;
 use crate::store::publish::install::merge;
 use crate::store::publish::staging::Staging;
@@ -100,10 +100,31 @@ impl RemoteView {
 
     /// Returns the successful realizations of a derivation that were made from `context`, sorted.
     pub(crate) fn listed(&self, dref: &DRefId, context: &Context) -> Vec<Listed<'_>> {
-        let deps = |line: &RealizationLine| line.deps.iter().cloned().collect::<Context>();
         let mut listed = self.listed_of(dref);
-        listed.retain(|listed| listed.lines.iter().all(|line| deps(line) == *context));
+        listed.retain(|listed| listed.lines.iter().all(|line| context_of(line) == *context));
         listed
+    }
+
+    /// Reads the record of a realization, with its small files, and verifies it. `None` if the index does not name it.
+    pub(crate) fn record(&self, rref: &RRefId) -> Result<Option<Record>> {
+        let lines = self.index.realizations.get(rref);
+        let Some(line) = lines.and_then(|lines| lines.first()) else {
+            return Ok(None);
+        };
+        let mut read = None;
+        ranges::fetch_with(
+            &self.remote,
+            &|pack, range| self.ahead.read(&self.remote, pack, range),
+            &[&line.bundle],
+            &mut |_| {},
+            &mut |_, bytes| {
+                let record = records(line, &bytes?);
+                let (record, _) = record.map_err(|why| refused(&self.remote, rref, &why))?;
+                read = Some(record);
+                Ok(())
+            },
+        )?;
+        Ok(read)
     }
 
     /// Fetches the texts of code that are not here, for people.
@@ -119,7 +140,16 @@ impl RemoteView {
     }
 }
 
+fn context_of(line: &RealizationLine) -> Context {
+    line.deps.iter().cloned().collect()
+}
+
 impl<'v> Listed<'v> {
+    /// Returns the context that it was made from.
+    pub(crate) fn context(&self) -> Context {
+        self.lines.first().map_or_else(Context::empty, context_of)
+    }
+
     /// Returns the bytes of its artifacts.
     pub(crate) fn size(&self) -> u64 {
         self.lines.iter().map(|line| line.size).max().unwrap_or(0)
@@ -332,6 +362,21 @@ impl<'s> Offers<'s> {
         Ok(all)
     }
 
+    /// Makes the folders of these whole, so that their files can be carried. Returns the fetched bytes, and why some are offered no more.
+    pub(crate) fn complete(&mut self, rrefs: &[RRefId]) -> Result<(u64, Vec<Error>)> {
+        let filled = self.fill(Some(rrefs), &|_| true)?;
+        for rref in rrefs {
+            if let Some(offer) = self.all.get_mut(rref) {
+                let arrived = &mut offer.arrived;
+                arrived.finish(&offer.remote, &mut Unsynced::new(Durability::None))?;
+            }
+            if let Some(offer) = self.all.get(rref) {
+                self.sync(&offer.arrived)?;
+            }
+        }
+        Ok(filled)
+    }
+
     /// Publishes these. If `as_stubs`, those of which large files did not come are published as stubs; otherwise their files are fetched.
     /// They are offered no more, whatever became of them.
     pub(crate) fn publish(&mut self, rrefs: &[RRefId], as_stubs: bool) -> Result<Published> {
@@ -355,7 +400,7 @@ impl<'s> Offers<'s> {
             else {
                 continue;
             };
-            arrived.finish(&mut Unsynced::new(Durability::None))?;
+            arrived.finish(&remote, &mut Unsynced::new(Durability::None))?;
             self.sync(&arrived)?;
             let mut pulled = Pulled::nothing();
             Pull::new(self.store, &remote).publish(vec![arrived], &mut pulled)?;
@@ -377,8 +422,7 @@ impl<'s> Offers<'s> {
         let out = folder.join(OUT);
         remove_tree(&out).map_err(|error| Error::io("remove", &out, error))?;
         let mut unsynced = Unsynced::new(self.store.durability());
-        let url = format!("{}\n", remote.url());
-        unsynced.create(&folder.join(STUB_REMOTE), url.as_bytes())?;
+        note_source(remote, folder, &mut unsynced)?;
         self.sync_records(folder, &mut unsynced)?;
         unsynced.sync()?;
         let context = &arrived.record.head().context;
@@ -429,8 +473,8 @@ impl<'s> Offers<'s> {
 
     /// Syncs the record and the build files in the folder of one that is about to be published.
     fn sync_records(&self, folder: &Path, unsynced: &mut Unsynced) -> Result<()> {
-        let record = Some(RECORD.to_owned());
-        for name in beside(folder)?.into_iter().chain(record) {
+        let others = [RECORD, TAKEN_FROM].map(str::to_owned);
+        for name in beside(folder)?.into_iter().chain(others) {
             let path = folder.join(&name);
             let file = File::open(&path).map_err(|error| Error::io("open", &path, error))?;
             unsynced.file(&path, file);

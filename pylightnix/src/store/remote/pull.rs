@@ -334,7 +334,7 @@ impl<'a> Pull<'a> {
                 *slot = None;
                 continue;
             }
-            staged.finish(&mut unsynced)?;
+            staged.finish(self.remote, &mut unsynced)?;
             if at % TOGETHER == 0 {
                 std::mem::replace(&mut unsynced, Unsynced::new(store.durability())).sync()?;
             }

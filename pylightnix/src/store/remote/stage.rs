@@ -12,7 +12,7 @@ use crate::config::{ConfigJson, Digest, RRefId};
 use crate::keys::KeyId;
 use crate::store::disk::below::{create_file, open_folder};
 use crate::store::disk::durable::Durability;
-use crate::store::disk::layout::{OUT, RECORD};
+use crate::store::disk::layout::{OUT, RECORD, TAKEN_FROM};
 use crate::store::disk::unsynced::Unsynced;
 use crate::store::object::build_record::{BuildFile, BuildRecord};
 use crate::store::object::context::Context;
@@ -170,6 +170,12 @@ pub(super) fn records(line: &RealizationLine, bytes: &[u8]) -> Result<SignedReco
         (build, keys)
     };
     Ok((record, found.into_iter().map(signed).collect()))
+}
+
+/// Notes in the folder of a realization from which remote it is taken.
+pub(super) fn note_source(remote: &Remote, folder: &Path, unsynced: &mut Unsynced) -> Result<()> {
+    let url = format!("{}\n", remote.url());
+    unsynced.create(&folder.join(TAKEN_FROM), url.as_bytes())
 }
 
 /// Returns the error for a realization that is not what it has to be; `why` is a predicate of what arrived.
@@ -385,7 +391,7 @@ impl Arrived {
     }
 
     /// Makes the links and ends the folders, once all files are there.
-    pub(super) fn finish(&mut self, unsynced: &mut Unsynced) -> Result<()> {
+    pub(super) fn finish(&mut self, remote: &Remote, unsynced: &mut Unsynced) -> Result<()> {
         if !self.is_here {
             let out = self.folder.join(OUT);
             let entries = self.record.manifest().entries();
@@ -400,6 +406,7 @@ impl Arrived {
             let folders = entries.iter().filter(|entry| entry.kind == EntryKind::Dir);
             seal_folders(&out, folders.map(|entry| entry.path.as_str()), unsynced)?;
             self.put_record(unsynced)?;
+            note_source(remote, &self.folder, unsynced)?;
         }
         unsynced.folder(&self.folder);
         Ok(())

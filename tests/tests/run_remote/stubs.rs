@@ -1,58 +1,18 @@
 //! Stubs: realizations of which a store has the records, and whose files come when somebody needs them.
 
-#![allow(clippy::unwrap_used, reason = "a failing test may say so by a panic")]
-
 use pylightnix::ErrorKind;
-use pylightnix::config::RRefId;
-use pylightnix::plan::Target;
 use pylightnix::plan::matcher::{all, some};
 use pylightnix::prelude::*;
-use pylightnix::realize::Report;
 use pylightnix::store::remote::{Pull, Push, Remote};
-use pylightnix::store::{BuildKind, Durability, Pack, Unpack};
+use pylightnix::store::{BuildKind, Pack, Unpack};
 use std::fs;
-use std::path::PathBuf;
 use std::time::Duration;
-use tempfile::TempDir;
 use tests::remotes::Watched;
-use tests::store::folder;
+
+use crate::group::{self, Group, Throw, Told};
 
 /// More than what lies in a bundle.
 const LARGE: usize = 100_000;
-
-/// A throw of a die, with a large file.
-#[derive(Config)]
-struct Throw {
-    #[selfref("number.txt")]
-    number: SelfRef<Text>,
-    #[selfref("rest.bin")]
-    rest: SelfRef<Text>,
-    size: usize,
-}
-
-#[stage(matcher = latest())]
-fn throw(b: &Build<Throw>) -> Result<ThrowOutputs> {
-    let number = b.number.save(&format!("{:020}", b.seed()))?;
-    let rest = b.rest.save(&"0".repeat(b.size))?;
-    Ok(ThrowOutputs { number, rest })
-}
-
-/// What was thrown, in words.
-#[derive(Config)]
-struct Told {
-    #[selfref("told.txt")]
-    told: SelfRef<Text>,
-    #[dref]
-    throw: DRef<Throw>,
-}
-
-#[stage]
-fn told(b: &Build<Told>) -> Result<ToldOutputs> {
-    let told = format!("it was {}", b.throw.number.load()?);
-    Ok(ToldOutputs {
-        told: b.told.save(&told)?,
-    })
-}
 
 /// What stands above it, and looks at what lies below.
 #[derive(Config)]
@@ -93,7 +53,7 @@ fn counted(b: &Build<Counted>) -> Result<CountedOutputs> {
 }
 
 fn thrown() -> DRef<Throw> {
-    instantiate(Throw::new(LARGE)).unwrap()
+    group::thrown(LARGE)
 }
 
 fn plan() -> DRef<Told> {
@@ -104,27 +64,7 @@ fn weighing(deep: bool) -> DRef<Weighed> {
     instantiate(Weighed::new(plan(), deep)).unwrap()
 }
 
-/// Ada, who made results, the folder of the remote, and Ben.
-struct Group {
-    folder: TempDir,
-    ada: Store,
-    ben: Store,
-}
-
 impl Group {
-    fn new() -> Self {
-        let folder = folder();
-        let store = |name: &str| {
-            let store = Store::open(folder.path().join(name)).unwrap();
-            store.with_durability(Durability::None)
-        };
-        Group {
-            ada: store("ada"),
-            ben: store("ben"),
-            folder,
-        }
-    }
-
     /// Ada's results are at the remote, and Ben took the upper one from there.
     fn with_a_stub() -> (Self, RRef<Told>) {
         let group = Group::new();
@@ -134,24 +74,6 @@ impl Group {
         assert_eq!((report.fetched, report.built), (2, 0));
         assert_eq!(taken.id(), made.id());
         (group, taken)
-    }
-
-    fn place(&self) -> PathBuf {
-        self.folder.path().join("remote")
-    }
-
-    fn remote(&self) -> Remote {
-        Remote::open(&self.place().to_string_lossy()).unwrap()
-    }
-
-    fn push<R: AsRef<RRefId>>(&self, rrefs: impl IntoIterator<Item = R>) {
-        Push::new(&self.ada, &self.remote()).run(rrefs).unwrap();
-    }
-
-    /// Ben runs a plan with the remote.
-    fn run<T: Target>(&self, plan: &T) -> (T::Output, Report) {
-        let run = Realize::new(&self.ben).remote(&self.remote());
-        run.run_reporting(plan).unwrap()
     }
 
     /// Nobody finds the remote any more.

@@ -1,60 +1,20 @@
-//! Runs that take results from remotes.
-
-#![allow(clippy::unwrap_used, reason = "a failing test may say so by a panic")]
+//! What runs take from remotes, and what they say of them.
 
 use pylightnix::config::RRefId;
 use pylightnix::keys::{Keys, Trust};
-use pylightnix::plan::Target;
 use pylightnix::plan::matcher::{all, some};
 use pylightnix::prelude::*;
-use pylightnix::realize::{Event, Observer, Report};
-use pylightnix::store::remote::{Backend, Object, ObjectReader, Pull, Push, Remote};
-use pylightnix::store::{Durability, Realization};
+use pylightnix::store::Realization;
+use pylightnix::store::remote::{Backend, Object, ObjectReader, Push, Remote};
 use std::fs;
 use std::ops::Range;
-use std::path::{Path, PathBuf};
-use std::sync::Mutex;
+use std::path::Path;
 use std::time::Duration;
-use tempfile::TempDir;
 use tests::line::Line;
 use tests::remotes::{Answer, Watched};
-use tests::store::folder;
 use tests::web::Server;
 
-/// A throw of a die: another one each time.
-#[derive(Config)]
-struct Throw {
-    #[selfref("number.txt")]
-    number: SelfRef<Text>,
-    #[selfref("rest.bin")]
-    rest: SelfRef<Text>,
-    /// The bytes that the second artifact has.
-    size: usize,
-}
-
-#[stage(matcher = latest())]
-fn throw(b: &Build<Throw>) -> Result<ThrowOutputs> {
-    let number = b.number.save(&format!("{:020}", b.seed()))?;
-    let rest = b.rest.save(&"0".repeat(b.size))?;
-    Ok(ThrowOutputs { number, rest })
-}
-
-/// What was thrown, in words.
-#[derive(Config)]
-struct Told {
-    #[selfref("told.txt")]
-    told: SelfRef<Text>,
-    #[dref]
-    throw: DRef<Throw>,
-}
-
-#[stage]
-fn told(b: &Build<Told>) -> Result<ToldOutputs> {
-    let told = format!("it was {}", b.throw.number.load()?);
-    Ok(ToldOutputs {
-        told: b.told.save(&told)?,
-    })
-}
+use crate::group::{Group, Said, Throw, Told, plan, thrown, thrown_anew};
 
 /// Six throws.
 #[derive(Config)]
@@ -111,112 +71,6 @@ fn fickle(b: &Build<Fickle>) -> Result<FickleOutputs> {
     }
 }
 
-fn thrown(size: usize) -> DRef<Throw> {
-    instantiate(Throw::new(size)).unwrap()
-}
-
-fn plan() -> DRef<Told> {
-    instantiate(Told::new(thrown(3))).unwrap()
-}
-
-/// Ada, who made results, the folder of the remote, and Ben.
-struct Group {
-    folder: TempDir,
-    ada: Store,
-    ben: Store,
-}
-
-impl Group {
-    fn new() -> Self {
-        let folder = folder();
-        let store = |name: &str| {
-            let store = Store::open(folder.path().join(name)).unwrap();
-            store.with_durability(Durability::None)
-        };
-        Group {
-            ada: store("ada"),
-            ben: store("ben"),
-            folder,
-        }
-    }
-
-    fn place(&self) -> PathBuf {
-        self.folder.path().join("remote")
-    }
-
-    fn remote(&self) -> Remote {
-        Remote::open(&self.place().to_string_lossy()).unwrap()
-    }
-
-    fn push<R: AsRef<RRefId>>(&self, rrefs: impl IntoIterator<Item = R>) {
-        Push::new(&self.ada, &self.remote()).run(rrefs).unwrap();
-    }
-
-    /// Makes so many throws at Ada's.
-    fn throws(&self, size: usize, count: usize) -> Vec<RRefId> {
-        let plan = thrown(size).with_matcher(some(count));
-        let made = self.ada.realize(&plan).unwrap();
-        made.iter().map(|rref| rref.id().clone()).collect()
-    }
-
-    /// Ben runs a plan with the remote, and returns what it chose.
-    fn ben<T: Target>(&self, plan: &T, with: &Watched) -> (T::Output, Report, Vec<String>) {
-        let said = Said::default();
-        let run = Realize::new(&self.ben).remote(&Remote::over(with.clone()));
-        let (made, report) = run.observer(&said).run_reporting(plan).unwrap();
-        (made, report, said.lines())
-    }
-
-    /// A store into which everything was pulled.
-    fn pulled(&self, name: &str, here: &[RRefId]) -> Store {
-        let store = self.with(name, here);
-        Pull::new(&store, &self.remote()).run_every().unwrap();
-        store
-    }
-
-    /// A store with some of what Ada has.
-    fn with(&self, name: &str, here: &[RRefId]) -> Store {
-        let store = Store::open(self.folder.path().join(name)).unwrap();
-        let store = store.with_durability(Durability::None);
-        store.copy_from(&self.ada, here).unwrap();
-        store
-    }
-}
-
-/// An observer that notes what a run says of remotes.
-#[derive(Default)]
-struct Said(Mutex<Vec<String>>);
-
-impl Said {
-    fn lines(&self) -> Vec<String> {
-        self.0.lock().unwrap().clone()
-    }
-}
-
-impl Observer for &Said {
-    fn event(&self, event: &Event<'_>) {
-        let line = match event {
-            Event::Fetched { dref, rrefs, .. } => {
-                format!("fetched {} {}", dref.name(), rrefs.len())
-            }
-            Event::RemoteFailed { error, is_out, .. } => format!("failed {is_out}: {error}"),
-            Event::OtherCode {
-                dref, results, why, ..
-            } => format!("other {} {results}: {why}", dref.name()),
-            Event::Carried { dref, .. } => format!("carried {}", dref.name()),
-            Event::Building { dref, .. } => format!("building {}", dref.name()),
-            Event::Chosen {
-                dref,
-                built,
-                fetched: true,
-                ..
-            } => format!("chosen {} {built}", dref.name()),
-            _ => return,
-        };
-        self.0.lock().unwrap().push(line);
-    }
-}
-
 #[test]
 fn what_is_there_is_taken_and_a_run_with_nothing_to_build_asks_nothing() {
     let group = Group::new();
@@ -259,6 +113,44 @@ fn what_is_there_is_taken_and_a_run_with_nothing_to_build_asks_nothing() {
     let run = Realize::new(&group.ben).remote(&Remote::over(watched.clone()));
     let (_, report) = run.force_all().run_reporting(&plan()).unwrap();
     assert_eq!((report.built, report.fetched), (2, 0));
+    assert_eq!(watched.asked(), [""; 0]);
+}
+
+#[test]
+fn what_remotes_have_of_a_plan_is_said_by_one_request_before_anything_runs() {
+    let group = Group::new();
+    let made = group.ada.realize(&plan()).unwrap();
+    group.push([&made]);
+    let watched = Watched::new(&group.place());
+    let there = || {
+        let run = Realize::new(&group.ben).remote(&Remote::over(watched.clone()));
+        let planned = run.explain_remote(&plan()).unwrap();
+        let of = planned.steps.iter().map(|step| {
+            let there = step.at_remotes.first();
+            there.map(|there| (there.results, there.of_other_contexts))
+        });
+        (of.collect::<Vec<_>>(), planned.to_string())
+    };
+    let (counts, text) = there();
+    assert_eq!(counts, [Some((1, 0)), Some((1, 0))], "{text}");
+    assert!(text.ends_with("2 with results at remotes"), "{text}");
+    assert!(group.ben.rrefs().unwrap().is_empty(), "nothing is fetched");
+    let asked = watched.asked();
+    let lists = |asked: &str| asked.starts_with("list");
+    assert_eq!(asked.iter().filter(|asked| lists(asked)).count(), 1);
+    assert!(asked.iter().all(|asked| !asked.contains("pack/")));
+    // Of a throw that is another one, what was told there is of another context.
+    thrown_anew(&group.ben, 3);
+    let (counts, text) = there();
+    assert_eq!(counts, [None, Some((0, 1))], "{text}");
+    assert!(
+        text.contains("has 1 result of other dependencies"),
+        "{text}"
+    );
+    // With nothing to do, nothing is asked.
+    watched.asked();
+    group.ben.realize(&plan()).unwrap();
+    assert_eq!(there().0, [None, None]);
     assert_eq!(watched.asked(), [""; 0]);
 }
 
@@ -682,6 +574,18 @@ fn on_the_command_line() {
             .code,
         0
     );
+    // What is there is said without taking it.
+    let said = ben.say("plan --remote team");
+    assert_eq!(said.code, 0, "{said:?}");
+    assert!(said.out.contains("`team` has 1 result\n"), "{said:?}");
+    assert!(
+        said.out
+            .contains("2 of 2 stages to do, 0 reused, 2 with results at remotes"),
+        "{said:?}"
+    );
+    let planned = ben.json("plan --remote team");
+    assert_eq!(planned[0]["at_remotes"][0]["results"], 1, "{planned}");
+    assert_eq!(ben.json("list").as_array().unwrap().len(), 0);
     // A remote that the store knows is not asked unless it is named.
     let said = ben.say("run --remote team --progress lines");
     assert_eq!(said.code, 0, "{said:?}");
@@ -695,6 +599,16 @@ fn on_the_command_line() {
         "{said:?}"
     );
     assert_eq!(ben.json("runs")[0]["fetched"], 2);
+    // Whence it came is known afterwards.
+    let address = shared.display().to_string();
+    let said = ben.say("show mean");
+    let line = format!("taken from the remote team, {address}\n");
+    assert!(said.out.contains(&line), "{said:?}");
+    let said = ben.say("why mean");
+    let line = format!("it was taken from the remote {address}\n");
+    assert!(said.out.contains(&line), "{said:?}");
+    assert_eq!(ben.json("show mean")["taken_from"], address);
+    assert!(ada.json("show mean").get("taken_from").is_none());
 
     let carol = Line::empty(env!("CARGO_BIN_EXE_experiment")).with("PYLIGHTNIX_REMOTE", shared);
     let said = carol.say("run --no-remote --count 4");
