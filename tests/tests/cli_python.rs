@@ -2,6 +2,7 @@
 #![allow(clippy::unwrap_used, reason = "a failing test says where")]
 
 use std::fs;
+use std::process::Command;
 
 use serde_json::Value;
 use tests::line::Line;
@@ -157,4 +158,106 @@ fn a_program_accepts_what_it_imports() {
     assert!(at_once.err.contains("accepted rref:"), "{at_once:?}");
     let planned = line.say("plan --store third");
     assert!(planned.out.contains("nothing to build"), "{planned:?}");
+}
+
+#[test]
+fn whence_results_came_is_shown() {
+    let line = Line::new(STORE);
+    assert_eq!(line.say("export --python python plot").code, 0);
+    assert_eq!(line.say("import python --store other").code, 0);
+    let shown = line.say("show plot --store other");
+    assert!(shown.out.contains("from Python: "), "{shown:?}");
+    assert!(shown.out.contains("/python\n"), "{shown:?}");
+    let why = line.say("why plot --store other");
+    assert!(why.out.contains("it came from Python: rref:"), "{why:?}");
+    let said = line.say("show plot --store other --json");
+    let answer: Value = serde_json::from_str(&said.out).unwrap();
+    let builds = answer["builds"].as_array().unwrap();
+    assert!(
+        builds
+            .iter()
+            .all(|build| build["python"]["rref"].is_string()),
+        "{answer}"
+    );
+}
+
+#[test]
+fn a_stub_is_left_out_of_an_export_by_its_name() {
+    let line = Line::new(STORE);
+    let remote = line.folder.path().join("remote");
+    for command in [
+        "roots --add plot plot",
+        "push plot --remote ./remote",
+        "gc --yes --pushed ./remote --pushed-before 0s",
+    ] {
+        let said = line.say(command);
+        assert_eq!(said.code, 0, "{said:?}");
+    }
+    fs::rename(&remote, line.folder.path().join("elsewhere")).unwrap();
+    let said = line.say("export --python python --all");
+    assert_eq!(said.code, 1, "{said:?}");
+    assert_eq!(
+        said.err.matches("`pull` fetches them").count(),
+        3,
+        "{said:?}"
+    );
+}
+
+#[test]
+fn an_export_that_dies_leaves_nothing_half() {
+    let line = Line::new(STORE);
+    let at = |name: &str| line.folder.path().join(name);
+    let whole = |place: &str, store: &str| {
+        let said = line.say(&format!("import {place} --store {store}"));
+        (said.code, said.out.lines().count())
+    };
+    for place in ["python", "python.zip"] {
+        let mut died = 0;
+        // It is stopped at each of its system calls that changes something, one later each time.
+        for step in 1.. {
+            let calls = "rename,renameat,renameat2,mkdir,mkdirat,write,pwrite64,fsync,fdatasync,symlinkat,fchmod";
+            let mut export = Command::new("strace");
+            export.args([
+                "-f",
+                "-qq",
+                "-o",
+                "/dev/null",
+                "-e",
+                &format!("trace={calls}"),
+            ]);
+            export.args(["-e", &format!("inject={calls}:signal=KILL:when={step}")]);
+            export
+                .arg(STORE)
+                .args(["export", "--python", place, "--all"]);
+            export.current_dir(line.folder.path());
+            export.arg("--store").arg(line.store.root());
+            let Ok(done) = export.output() else {
+                return; // without strace
+            };
+            let store = format!("store-{place}-{step}");
+            let there = match place {
+                "python" => at("python/store-v0"),
+                archive => at(archive),
+            };
+            match there.exists() {
+                true => {
+                    let (code, came) = whole(place, &store);
+                    assert!(code == 0 && came <= 6, "{place} {step}: {came}");
+                    assert!(
+                        place == "python" || came == 6,
+                        "an archive is whole or not there"
+                    );
+                }
+                false => died += 1,
+            }
+            let _ = fs::remove_dir_all(at(&store));
+            if done.status.success() {
+                break;
+            }
+        }
+        assert!(died > 5, "{died}");
+        let said = line.say(&format!("export --python {place} --all"));
+        assert_eq!(said.code, 0, "{said:?}");
+        assert_eq!(whole(place, &format!("last-{place}")), (0, 6));
+    }
 }

@@ -1029,3 +1029,82 @@ fn a_proxy_forwards_requests_for_plain_addresses() {
     }
     assert_eq!((proxy.asked().len(), server.asked().len()), (asked, 2));
 }
+
+#[test]
+fn a_file_of_this_machine_has_an_address_too() -> Result<()> {
+    let (folder, store) = scratch();
+    let path = folder.path().join("a file.txt");
+    fs::write(&path, HELLO)?;
+    let url = format!("file://{}", path.display()).replace(' ', "%20");
+    let rref = store.realize(&fetch_url(&url, &sha256(HELLO))?)?;
+    assert_eq!(fs::read(rref.out.path())?, HELLO);
+    let localhost = url.replace("file://", "file://localhost");
+    assert!(
+        store
+            .realize(&fetch_url(&localhost, &sha256(HELLO))?)
+            .is_ok()
+    );
+    // The digest counts here as well, and a mirror may be a server.
+    let error = store
+        .realize(&fetch_url(&url, &sha256(b"other"))?)
+        .unwrap_err();
+    assert_says(
+        &error,
+        &[&sha256(HELLO), &sha256(b"other"), "do not trust the file"],
+    );
+    let gone = folder.path().join("gone");
+    let missing = fetch_url(&format!("file://{}", gone.display()), &sha256(HELLO))?;
+    let error = store.realize(&missing).unwrap_err();
+    assert_says(&error, &["gone cannot be read: No such file"]);
+    let server = Server::of(HELLO);
+    let mirrored = Fetched {
+        mirrors: vec![format!("file://{}", gone.display())],
+        ..quick(&server, "/hello", HELLO)
+    };
+    assert_eq!(fetched(&store, mirrored)?, HELLO);
+    for wrong in ["file://data.txt", "file://elsewhere/x", "file:///a%2"] {
+        let error = fetch_url(wrong, &sha256(HELLO)).unwrap_err();
+        assert_says(&error, &["cannot fetch from", "give an absolute path"]);
+    }
+    assert_eq!(kept(&store), [0_u64; 0]);
+    Ok(())
+}
+
+#[test]
+fn a_server_cannot_redirect_to_a_file_of_this_machine() -> Result<()> {
+    let (folder, store) = scratch();
+    let path = folder.path().join("secret.txt");
+    fs::write(&path, HELLO)?;
+    let place = format!("file://{}", path.display());
+    let server = Server::new(move |_, _, to| {
+        use std::io::Write as _;
+        write!(
+            to,
+            "HTTP/1.1 302 Found\r\nLocation: {place}\r\nContent-Length: 0\r\n\r\n"
+        )
+    });
+    let error = fetched(&store, quick(&server, "/x", HELLO)).unwrap_err();
+    assert_says(&error, &["redirected to an invalid URL"]);
+    Ok(())
+}
+
+#[test]
+fn a_fetched_file_may_keep_its_name() -> Result<()> {
+    let (_folder, store) = scratch();
+    let server = Server::of(HELLO);
+    let named = |name: &str| Fetched {
+        file_name: Some(name.to_owned()),
+        ..quick(&server, "/download?id=7", HELLO)
+    };
+    let dref = instantiate(named("hello.txt"))?;
+    let rref = store.realize(&dref)?;
+    assert_eq!(fs::read(rref.out.path().join("hello.txt"))?, HELLO);
+    let plain = instantiate(quick(&server, "/download?id=7", HELLO))?;
+    assert_ne!(dref, plain);
+    assert!(!plain.config_json().text().contains("file_name"));
+    for wrong in ["", "..", "a/b"] {
+        let error = instantiate(named(wrong)).unwrap_err();
+        assert_says(&error, &["a fetched file cannot have the name"]);
+    }
+    Ok(())
+}

@@ -4,7 +4,7 @@
 
 use ndarray::array;
 use pylightnix::prelude::*;
-use pylightnix::stages::{Given, node, node_files};
+use pylightnix::stages::{Given, node, node_files, node_with};
 use std::fs;
 use tests::runs::{assert_says, scratch};
 
@@ -124,5 +124,32 @@ fn what_is_realized_is_found_again_without_its_contents() -> Result<()> {
     let first = store.realize(&node::<Text>("greeting", "hello")?)?;
     let again = store.realization_as::<Given<Text>>(&first)?;
     assert_eq!(again.out.load()?, "hello");
+    Ok(())
+}
+
+#[test]
+fn fields_of_ones_own_are_part_of_the_config() -> Result<()> {
+    let (_folder, store) = scratch();
+    let with = |fields: &[(&str, u32)]| {
+        let fields = fields.iter().map(|(key, value)| (*key, *value));
+        node_with::<Text, _, _>("words", "one two", fields)
+    };
+    let words = with(&[("edition", 2), ("pages", 7)])?;
+    assert_eq!(words, with(&[("pages", 7), ("edition", 2)])?);
+    assert_ne!(words, with(&[("pages", 8), ("edition", 2)])?);
+    let made = store.realize(&words)?;
+    assert_eq!(made.out.load()?, "one two");
+    assert_eq!(made.fields["edition"], 2);
+    assert_eq!(store.lens(&made)?.get("fields.pages")?.value::<u32>()?, 7);
+    let found = store.find().field("fields.pages", 7).run()?;
+    assert_eq!(found.count(), 1);
+    // Without any it is a node as before.
+    let plain = with(&[])?;
+    assert_eq!(plain, node::<Text>("words", "one two")?);
+    assert!(!plain.config_json().text().contains("fields"));
+    assert_says(
+        &with(&[("a", 1), ("a", 2)]).unwrap_err(),
+        &["is given twice"],
+    );
     Ok(())
 }

@@ -2,8 +2,9 @@
 
 #![allow(clippy::unwrap_used, reason = "a failing test says where")]
 
+use pylightnix::config::Digest;
 use pylightnix::prelude::*;
-use pylightnix::stages::{file, file_anew};
+use pylightnix::stages::{file, file_anew, file_expecting, file_named};
 use pylightnix::store::Durability;
 use std::fs::{self, File};
 use std::io::Write as _;
@@ -382,4 +383,49 @@ fn a_file_that_gets_another_hard_link_has_not_changed() -> Result<()> {
         stop.store(true, Ordering::Relaxed);
         imported
     })
+}
+
+#[test]
+fn a_file_may_keep_its_name() -> Result<()> {
+    let (_folder, store, source) = places();
+    let path = source.join("data.csv");
+    fs::write(&path, "1,2\n")?;
+    let named = file_named(&store, &path)?;
+    let made = store.realize(&named)?;
+    assert_eq!(
+        fs::read_to_string(made.out.path().join("data.csv"))?,
+        "1,2\n"
+    );
+    assert_ne!(named.id(), file(&store, &path)?.id());
+    let inside: RefPath<Text> = named.out.join("data.csv")?;
+    assert_eq!(inside.path(), "content/data.csv");
+    // It is what a folder with this file alone gives, and the name counts.
+    let folder = source.join("folder");
+    fs::create_dir(&folder)?;
+    fs::copy(&path, folder.join("data.csv"))?;
+    assert_eq!(file(&store, &folder)?, named);
+    fs::rename(&path, source.join("other.csv"))?;
+    assert_ne!(file_named(&store, source.join("other.csv"))?, named);
+    let error = file_named(&store, &folder).unwrap_err();
+    assert_says(&error, &["cannot import", "it is a folder"]);
+    Ok(())
+}
+
+#[test]
+fn a_file_whose_hash_is_known_is_that_file_or_an_error_that_names_both() -> Result<()> {
+    let (_folder, store, source) = places();
+    let path = source.join("data.csv");
+    fs::write(&path, "1,2\n")?;
+    let sha256 = Digest::of(b"1,2\n").to_string();
+    assert_eq!(
+        file_expecting(&store, &path, &sha256)?,
+        file(&store, &path)?
+    );
+    fs::write(&path, "1,3\n")?;
+    let error = file_expecting(&store, &path, &sha256).unwrap_err();
+    let other = Digest::of(b"1,3\n").to_string();
+    assert_says(&error, &[&sha256, &other, "do not trust the file"]);
+    assert!(file_expecting(&store, &path, "abc").is_err());
+    assert!(file_expecting(&store, &source, &sha256).is_err());
+    Ok(())
 }

@@ -9,7 +9,8 @@
 
 use pylightnix::ErrorKind;
 use pylightnix::config::{DRefId, RRefId};
-use pylightnix::store::{Context, Store};
+use pylightnix::prelude::*;
+use pylightnix::store::Context;
 use std::fs;
 use tests::runs::{assert_says, scratch};
 use tests::store::{child_as_nobody, config, config_on, publish_on, publish_texts, store};
@@ -304,6 +305,103 @@ fn a_shell_among_the_artifacts() {
     let said = String::from_utf8(said.stdout).unwrap();
     let out = fs::canonicalize(store.out_dir(&rref)).unwrap();
     assert_eq!(said, format!("text\n{rref}\n{}\n", out.display()));
+}
+
+/// A stage that others depend on.
+#[derive(Config)]
+struct Below {
+    #[selfref("out.txt")]
+    out: SelfRef<Text>,
+}
+
+#[stage]
+fn below(b: &Build<Below>) -> Result<BelowOutputs> {
+    Ok(BelowOutputs {
+        out: b.out.save("made")?,
+    })
+}
+
+/// A stage of a plan that is never realized.
+#[derive(Config)]
+struct Above {
+    #[dref]
+    below: DRef<Below>,
+    rate: f64,
+}
+
+#[stage]
+fn above(_: &Build<Above>) -> Result<()> {
+    Ok(())
+}
+
+#[test]
+fn what_is_planned_and_not_realized_can_be_looked_at() {
+    let (folder, store) = scratch();
+    let plan = instantiate(Above::new(instantiate(Below::new()).unwrap(), 0.5)).unwrap();
+    let lens = store.lens(&plan).unwrap();
+    assert_eq!(lens.names().unwrap(), ["below", "rate"]);
+    assert_eq!(lens.get("rate").unwrap().value::<f64>().unwrap(), 0.5);
+    let below = lens.get("below.out").unwrap().refpath().unwrap();
+    assert_eq!(below, (plan.below.id().clone(), "out.txt".to_owned()));
+    assert!(store.drefs().unwrap().is_empty(), "looking writes nothing");
+    assert!(
+        store.lens(plan.id()).is_err(),
+        "a reference alone has no config"
+    );
+    // Its folder is made for who wants it, with what it depends on.
+    let mut shell = store.shell(&plan).unwrap();
+    let said = shell
+        .args(["-c", "echo $PYLIGHTNIX_DREF $PYLIGHTNIX_RREF; ls"])
+        .output()
+        .unwrap();
+    let said = String::from_utf8(said.stdout).unwrap();
+    assert_eq!(said, format!("{}\nconfig.json\n", plan.id()));
+    assert_eq!(store.drefs().unwrap().len(), 2);
+    let link = folder.path().join("plan");
+    let other = instantiate(Above::new(instantiate(Below::new()).unwrap(), 0.25)).unwrap();
+    store.link_derivation(&other, &link).unwrap();
+    assert!(link.join("config.json").is_file());
+    assert!(store.check().run().unwrap().is_sound());
+    let made = store.realize(&plan).unwrap();
+    assert!(store.shell(&made).is_ok() && store.shell(plan.id()).is_ok());
+}
+
+#[test]
+fn links_are_named_by_what_they_lead_to() {
+    let (folder, store) = scratch();
+    let places = ["one", "two"].map(|text| {
+        let rref = publish_texts(&store, &config("a"), &Context::empty(), &[("x", text)]);
+        store
+            .link_named(&rref, folder.path(), "{name}-{number}")
+            .unwrap()
+    });
+    for (at, place) in places.iter().enumerate() {
+        assert!(place.ends_with(format!("a-{}", at + 1)), "{places:?}");
+        let text = ["one", "two"][at];
+        assert_eq!(fs::read_to_string(place.join("x")).unwrap(), text);
+    }
+    let rref = &store.rrefs().unwrap()[0];
+    let named = |pattern: &str| store.link_named(rref, folder.path(), pattern);
+    let path = named("_rref_{time}_{name}").unwrap();
+    let name = path.file_name().unwrap().to_str().unwrap();
+    let time = name
+        .strip_prefix("_rref_")
+        .unwrap()
+        .strip_suffix("_a")
+        .unwrap();
+    let digits = time.replace(['-', '_'], "");
+    assert!(time.len() == 19 && digits.len() == 14, "{time}");
+    let hash: String = rref.folder().chars().take(8).collect();
+    assert!(named("{hash}").unwrap().ends_with(hash));
+    assert_eq!(store.roots().unwrap().len(), 4);
+    for (wrong, why) in [
+        ("{size}", "stands for nothing"),
+        ("{name", "has a `{` without a `}`"),
+        ("", "is no name of a link"),
+        ("a/{name}", "is no name of a link"),
+    ] {
+        assert_says(&named(wrong).unwrap_err(), &[why]);
+    }
 }
 
 #[test]

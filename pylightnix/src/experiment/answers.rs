@@ -51,6 +51,9 @@ pub enum Answer {
         source: String,
         /// The tree digest of the contents.
         tree: String,
+        /// Whether it is a file that keeps its name.
+        #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+        named: bool,
     },
     /// For the parameters of the experiment.
     Params {

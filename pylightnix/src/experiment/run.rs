@@ -9,7 +9,9 @@ use super::{Answer, Answers, ChosenFor, ParamList, ParamSources, Params, Resolve
 use crate::config::DRefId;
 use crate::plan::{AnyDRef, DRef, Target};
 use crate::realize::{Realize, Report, StageParams};
-use crate::stages::{Imported, file, file_anew, imported, imported_from};
+use crate::stages::{
+    Imported, file, file_anew, file_expecting, file_named, imported, imported_from,
+};
 use crate::store::{GivenParams, Store, recorded_params};
 use crate::{Error, ErrorKind, Result};
 
@@ -282,6 +284,24 @@ impl<'a> Run<'a> {
         self.import(path.as_ref(), |store, path| file_anew(store, path))
     }
 
+    /// Makes a derivation from a local file that keeps its name, as [`stages::file_named`](crate::stages::file_named) does.
+    ///
+    /// # Errors
+    /// As [`stages::file_named`](crate::stages::file_named).
+    pub fn file_named(&self, path: impl AsRef<Path>) -> Result<DRef<Imported>> {
+        self.import(path.as_ref(), |store, path| file_named(store, path))
+    }
+
+    /// Makes a derivation from a local file with a known digest, as [`stages::file_expecting`](crate::stages::file_expecting) does.
+    ///
+    /// # Errors
+    /// As [`stages::file_expecting`](crate::stages::file_expecting).
+    pub fn file_expecting(&self, path: impl AsRef<Path>, sha256: &str) -> Result<DRef<Imported>> {
+        self.import(path.as_ref(), |store, path| {
+            file_expecting(store, path, sha256)
+        })
+    }
+
     fn import(
         &self,
         path: &Path,
@@ -291,9 +311,14 @@ impl<'a> Run<'a> {
         let mut state = self.state.borrow_mut();
         if let Some(answer) = state.repeated() {
             return match &answer {
-                Answer::File { path, source, tree } if *path == shown => {
+                Answer::File {
+                    path,
+                    source,
+                    tree,
+                    named,
+                } if *path == shown => {
                     state.asked += 1;
-                    imported(PathBuf::from(source), tree.clone())
+                    imported(PathBuf::from(source), tree.clone(), *named)
                 }
                 _ => Err(differs(&answer, &format!("the file {shown}"))),
             };
@@ -307,12 +332,13 @@ impl<'a> Run<'a> {
             Mode::Realizing | Mode::Looking => {}
         }
         let dref = read(&self.store, path)?;
-        let (source, tree) = imported_from(&dref);
+        let (source, tree, named) = imported_from(&dref);
         let (source, tree) = (source.to_string_lossy().into_owned(), tree.to_owned());
         let answer = Answer::File {
             path: shown,
             source,
             tree,
+            named,
         };
         self.answered(&mut state, answer);
         Ok(dref)

@@ -2,6 +2,7 @@
 
 use serde::de::Error as _;
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
+use serde_json::Value;
 use std::collections::BTreeMap;
 use std::fmt;
 use std::fs;
@@ -20,7 +21,7 @@ const CONTENT: &str = "content";
 
 /// The config of a value or of files from the program, made by [`node`] and [`node_files`].
 ///
-/// Its identity is its name and the SHA-256 digest of each file.
+/// Its identity is its name, the SHA-256 digest of each file, and its fields.
 #[derive(Config)]
 pub struct Given<F: 'static = Opaque> {
     /// The value, or the folder of files.
@@ -28,6 +29,9 @@ pub struct Given<F: 'static = Opaque> {
     pub out: SelfRef<F>,
     /// The SHA-256 digest of each file, by its path relative to `out/`.
     files: BTreeMap<String, Digest>,
+    /// Fields of one's own.
+    #[config(default, omit_default)]
+    pub fields: BTreeMap<String, Value>,
     #[config(default, unhashed)]
     contents: Contents,
 }
@@ -83,7 +87,46 @@ struct Contents(Arc<BTreeMap<String, Vec<u8>>>);
 /// The name is not valid, the format cannot write the value or writes more than one file, or the file cannot be written to
 /// the system's folder for temporary files.
 pub fn node<F: Format>(name: &str, value: &F::View) -> Result<DRef<Given<F>>> {
+    node_with::<F, &str, Value>(name, value, [])
+}
+
+/// Makes a derivation from a value like [`node`], with fields of your own in its config: they are part of its identity, and stand in the
+/// store as those of any config.
+///
+/// ```
+/// use pylightnix::prelude::*;
+/// use pylightnix::stages::node_with;
+///
+/// # fn main() -> Result<()> {
+/// # let folder = tempfile::tempdir()?;
+/// let store = Store::open(folder.path().join("store"))?;
+/// let words = node_with::<Text, _, _>("words", "one two", [("language", "en"), ("source", "by hand")])?;
+/// let made = store.realize(&words)?;
+/// assert_eq!(made.fields["source"], "by hand");
+/// assert_eq!(store.lens(&made)?.get("fields.language")?.value::<String>()?, "en");
+/// # Ok(()) }
+/// ```
+///
+/// # Errors
+/// As [`node`], and if a field is given twice.
+pub fn node_with<F: Format, K, V>(
+    name: &str,
+    value: &F::View,
+    fields: impl IntoIterator<Item = (K, V)>,
+) -> Result<DRef<Given<F>>>
+where
+    K: Into<String>,
+    V: Into<Value>,
+{
     let name = Name::new(name)?;
+    let mut all = BTreeMap::new();
+    for (key, value) in fields {
+        let key = key.into();
+        if all.insert(key.clone(), value.into()).is_some() {
+            let message = format!("the field {key:?} of the node `{name}` is given twice");
+            return Err(Error::new(ErrorKind::Config, message).with_help("give each field once"));
+        }
+    }
     let bytes = written::<F>(value).map_err(|cause| {
         Error::new(
             ErrorKind::Artifact,
@@ -91,7 +134,7 @@ pub fn node<F: Format>(name: &str, value: &F::View) -> Result<DRef<Given<F>>> {
         )
         .because_refused(cause)
     })?;
-    given(&name, BTreeMap::from([(CONTENT.to_owned(), bytes)]))
+    given(&name, BTreeMap::from([(CONTENT.to_owned(), bytes)]), all)
 }
 
 /// Makes a derivation from files of the program. The artifact `out` is a folder with these files, given by their relative
@@ -145,16 +188,21 @@ where
             return Err(fault(path, "is also a folder"));
         }
     }
-    given(&name, contents)
+    given(&name, contents, BTreeMap::new())
 }
 
-fn given<F: 'static>(name: &Name, contents: BTreeMap<String, Vec<u8>>) -> Result<DRef<Given<F>>> {
+fn given<F: 'static>(
+    name: &Name,
+    contents: BTreeMap<String, Vec<u8>>,
+    fields: BTreeMap<String, Value>,
+) -> Result<DRef<Given<F>>> {
     let digests = contents
         .iter()
         .map(|(path, bytes)| (path.clone(), Digest::of(bytes)))
         .collect();
     let config = Given {
         contents: Contents(Arc::new(contents)),
+        fields,
         ..Given::new(digests)
     };
     instantiate_as(name, config)

@@ -31,8 +31,8 @@ mod unpack;
 
 #[cfg(feature = "fetch")]
 pub use fetch::{Fetched, fetch_url};
-pub use given::{Given, node, node_files};
-pub use import::{Imported, file, file_anew};
+pub use given::{Given, node, node_files, node_with};
+pub use import::{Imported, file, file_anew, file_expecting, file_named};
 pub(crate) use import::{imported, imported_from};
 #[cfg(feature = "unpack")]
 pub use unpack::{Unpacked, unpack};

@@ -25,6 +25,10 @@ pub(crate) struct Link {
     /// The path of the link [default: ./result]
     #[arg(value_name = "PATH", value_hint = clap::ValueHint::AnyPath)]
     path: Option<PathBuf>,
+    /// Make the link in the folder PATH [default: .], under a name in which `{name}`, `{time}`, `{number}` and `{hash}` stand for
+    /// those of the result
+    #[arg(long, value_name = "PATTERN", conflicts_with_all = ["derivation", "remove"])]
+    named: Option<String>,
     /// Link to the derivation's folder, with all its realizations; such a link keeps nothing
     #[arg(long)]
     derivation: bool,
@@ -59,8 +63,19 @@ impl Link {
                 "name the result that the link leads to".to_owned(),
             ));
         };
-        let link = self.path.unwrap_or_else(|| PathBuf::from("result"));
-        let answer = if self.derivation {
+        let default = match self.named {
+            Some(_) => ".",
+            None => "result",
+        };
+        let link = self.path.unwrap_or_else(|| PathBuf::from(default));
+        let answer = if let Some(pattern) = &self.named {
+            let rref = session.realization(&reference)?;
+            Answer {
+                link: store.link_named(&rref, &link, pattern)?,
+                target: store.out_dir(&rref),
+                rref: Some(rref),
+            }
+        } else if self.derivation {
             let dref = session.derivation(&reference)?;
             store.link_derivation(&dref, &link)?;
             Answer {

@@ -22,8 +22,8 @@ use pylightnix::config::{ConfigJson, DRefId, RRefId};
 use pylightnix::internal::compact;
 use pylightnix::keys::KnownKey;
 use pylightnix::store::{
-    BuildKind, BuildRecord, Carried, Entry, EntryKind, Environment, Outcome, Reads, Realization,
-    Record, RecordedSeries, Remark, Signature, Store, Unread,
+    BuildKind, BuildRecord, Carried, Entry, EntryKind, Environment, Outcome, PythonOrigin, Reads,
+    Realization, Record, RecordedSeries, Remark, Signature, Store, Unread,
 };
 
 /// In a store with more realizations, dependents are looked for only on demand.
@@ -114,6 +114,9 @@ struct BuildRow<'a> {
     sealed: bool,
     peak_memory_bytes: Option<u64>,
     carried: Option<&'a Carried>,
+    /// Which realization it was in a store of the Python package.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    python: Option<&'a PythonOrigin>,
     params: &'a BTreeMap<String, serde_json::Value>,
     omitted: &'a BTreeMap<String, serde_json::Value>,
     signatures: Vec<SignatureRow>,
@@ -285,6 +288,7 @@ impl Page<'_> {
             sealed: build.sealed,
             peak_memory_bytes: build.peak_memory,
             carried: build.carried.as_ref(),
+            python: build.python.as_ref(),
             params: &build.params,
             omitted: &build.omitted,
             signatures: self.signatures_of(build),
@@ -515,14 +519,30 @@ impl Page<'_> {
                 Some(_) => "",
                 None => " (ahead of this machine's clock)",
             };
+            // Of a build by Python neither is known.
+            let by = match (&*build.user, &*build.host) {
+                ("", "") => String::new(),
+                (user, host) => format!(" by {} on {}", visible::line(user), visible::line(host)),
+            };
             writeln!(
                 out,
-                "  {}{ahead}  {what}{run}{tries}{memory} by {} on {}",
+                "  {}{ahead}  {what}{run}{tries}{memory}{by}",
                 local_second(build.stop),
-                visible::line(&build.user),
-                visible::line(&build.host)
             )?;
             let mut more = Vec::new();
+            if let Some(origin) = &build.python {
+                let store = origin.store.as_ref();
+                let store = store.map_or(String::new(), |store| format!(" in {store}"));
+                let unchecked = match origin.unchecked {
+                    true => ", its hash was not checked",
+                    false => "",
+                };
+                let from = format!(
+                    "from Python: {}{store}{unchecked}",
+                    short_rref(&origin.rref)
+                );
+                more.push(visible::line(&from).into_owned());
+            }
             if let Some(fingerprint) = &build.fingerprint {
                 let counts_as = build.accepted.as_ref().filter(|was| *was != fingerprint);
                 let counts_as = counts_as.map(|was| format!(" counts as {}", cut(was, 17)));

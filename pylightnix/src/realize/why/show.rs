@@ -111,6 +111,9 @@ impl Why {
                 why.unwrap_or_default()
             ));
         }
+        if let Some(origin) = self.build.as_ref().and_then(|build| build.python.as_ref()) {
+            lines.push(format!("it came {}", visible::line(&origin.to_string())));
+        }
         if let Some(address) = &self.taken_from {
             lines.push(format!(
                 "it was taken from the remote {}",

@@ -1,5 +1,9 @@
 //! Parses and checks URLs.
 
+use std::ffi::OsString;
+use std::fmt;
+use std::os::unix::ffi::OsStringExt as _;
+use std::path::PathBuf;
 use ureq::http::Uri;
 
 use crate::{BoxError, Error, ErrorKind, Result};
@@ -35,6 +39,76 @@ pub(super) fn checked(url: &str) -> Result<Uri> {
         }
         _ => Err(fault("it has no host name").with_help(help)),
     }
+}
+
+/// Where a file is fetched from.
+#[derive(Clone, Debug)]
+pub(super) enum Place {
+    Web(Uri),
+    /// A file of this machine, by `file://`.
+    Local(PathBuf),
+}
+
+impl Place {
+    /// Parses a URL to fetch from, as [`checked`] does, or one of a file.
+    pub(super) fn of(url: &str) -> Result<Self> {
+        let Some(rest) = url.strip_prefix("file://") else {
+            return checked(url).map(Place::Web);
+        };
+        let path = rest.strip_prefix("localhost").unwrap_or(rest);
+        let fault = |problem: &str| {
+            let text = format!("cannot fetch from {url:?}: {problem}");
+            Error::new(ErrorKind::Config, text).with_help(
+                "give an absolute path, as in `file:///data/words.txt`, and `%20` for a space",
+            )
+        };
+        if !path.starts_with('/') {
+            return Err(fault(
+                "its path is not absolute, or it is on another machine",
+            ));
+        }
+        let path = unescaped(path).ok_or_else(|| fault("it has a `%` without two hex digits"))?;
+        Ok(Place::Local(PathBuf::from(OsString::from_vec(path))))
+    }
+
+    /// Returns the URL, if it is one of the web.
+    pub(super) fn web(&self) -> Option<&Uri> {
+        match self {
+            Place::Web(uri) => Some(uri),
+            Place::Local(_) => None,
+        }
+    }
+}
+
+impl fmt::Display for Place {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Place::Web(uri) => write!(f, "{uri}"),
+            Place::Local(path) => write!(f, "{}", path.display()),
+        }
+    }
+}
+
+/// Replaces `%20` and the like.
+fn unescaped(path: &str) -> Option<Vec<u8>> {
+    let mut bytes = Vec::with_capacity(path.len());
+    let mut rest = path.as_bytes();
+    while let Some((first, after)) = rest.split_first() {
+        rest = after;
+        if *first != b'%' {
+            bytes.push(*first);
+            continue;
+        }
+        let (digits, after) = rest.split_at_checked(2)?;
+        let digits = std::str::from_utf8(digits).ok()?;
+        bytes.push(
+            u8::from_str_radix(digits, 16)
+                .ok()
+                .filter(|_| !digits.starts_with('+'))?,
+        );
+        rest = after;
+    }
+    Some(bytes)
 }
 
 /// Removes the user and the password from a URL. Also returns whether it had any.

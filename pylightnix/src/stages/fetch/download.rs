@@ -1,19 +1,23 @@
 //! Downloads a file from its URL or a mirror, and resumes partial downloads.
 
+use std::collections::BTreeMap;
+use std::fs;
 use std::io::{Read, Write as _};
+use std::path::Path;
 use std::thread;
 use std::time::{Duration, Instant};
 use ureq::Agent;
 use ureq::http::{HeaderMap, Request, Response, StatusCode, Uri, header};
 
 use super::Fetched;
-use super::address::{checked, resolved};
+use super::address::{Place, resolved};
 use super::answer::AttemptError;
 use super::forward;
 use super::pace::{Pace, is_enough};
 use super::partial::{Origin, Partial};
 use super::secrets::Secrets;
 use crate::lens::Build;
+use crate::store::regular;
 use crate::units::text;
 use crate::{Error, ErrorKind, Result};
 
@@ -47,7 +51,7 @@ pub(super) struct Download<'a> {
 
 /// A URL of the file, with the state of its attempts.
 struct Source {
-    uri: Uri,
+    place: Place,
     /// The fault of the last attempt.
     fault: Option<String>,
     /// Whether the fault is permanent.
@@ -59,7 +63,7 @@ impl<'a> Download<'a> {
         let sources = b.mirrors.iter().chain([&b.url]);
         let sources = sources.map(|url| {
             Ok(Source {
-                uri: checked(url)?,
+                place: Place::of(url)?,
                 fault: None,
                 given_up: false,
             })
@@ -84,7 +88,11 @@ impl<'a> Download<'a> {
             sources: sources.collect::<Result<_>>()?,
             agent,
             partial: Partial::open(b.cache(), b.dref())?,
-            secrets: Secrets::of(&checked(&b.url)?, &b.headers)?,
+            secrets: match Place::of(&b.url)?.web() {
+                Some(url) => Secrets::of(url, &b.headers)?,
+                // No server is that of the address: the headers are sent nowhere.
+                None => Secrets::of(&Uri::default(), &BTreeMap::new())?,
+            },
             begun: Instant::now(),
             b,
         })
@@ -123,7 +131,52 @@ impl<'a> Download<'a> {
             let wait = seconds(wait).max(after.unwrap_or_default());
             self.pause(wait.min(seconds(LONGEST_WAIT)))?;
         }
-        self.partial.finish(b.out.path())
+        match &b.file_name {
+            None => self.partial.finish(b.out.path()),
+            Some(name) => {
+                let folder = b.out.path();
+                fs::create_dir(folder)
+                    .map_err(|error| Error::io("create the folder", folder, error))?;
+                self.partial.finish(&folder.join(name))
+            }
+        }
+    }
+
+    /// Copies a file of this machine, and checks the digest.
+    fn copy_from(&mut self, path: &Path) -> Result<(), AttemptError> {
+        let b = self.b;
+        self.partial.clear()?;
+        let refused =
+            |error: std::io::Error| AttemptError::permanent(format!("cannot be read: {error}"));
+        let (mut file, length) = regular::open_regular(path).map_err(refused)?;
+        if length > b.limit {
+            return Err(self.too_long());
+        }
+        let mut buffer = vec![0; 128 << 10];
+        loop {
+            self.check_time()?;
+            match file.read(&mut buffer) {
+                Ok(0) => break,
+                Ok(read) => {
+                    self.partial.append(&buffer[..read])?;
+                    b.progress(self.partial.length(), Some(length));
+                }
+                Err(error) if error.kind() == std::io::ErrorKind::Interrupted => {}
+                Err(error) => return Err(refused(error)),
+            }
+            if self.partial.length() > b.limit {
+                return Err(self.too_long());
+            }
+        }
+        let (found, bytes) = (self.partial.digest(), self.partial.length());
+        if found == b.sha256 {
+            return Ok(());
+        }
+        self.partial.clear()?;
+        Err(AttemptError::permanent(format!(
+            "has {bytes} bytes with the SHA-256 digest {found}, but expected is {}",
+            b.sha256
+        )))
     }
 
     /// Tries each URL once, until one gives the file. Returns the longest `Retry-After` of the servers.
@@ -133,10 +186,14 @@ impl<'a> Download<'a> {
             if self.sources[at].given_up {
                 continue;
             }
-            let uri = self.sources[at].uri.clone();
-            match self.try_from(&uri) {
+            let place = self.sources[at].place.clone();
+            let tried = match &place {
+                Place::Web(uri) => self.try_from(uri),
+                Place::Local(path) => self.copy_from(path),
+            };
+            match tried {
                 Ok(()) => {
-                    self.log_line(&format!("{} bytes from {uri}", self.partial.length()));
+                    self.log_line(&format!("{} bytes from {place}", self.partial.length()));
                     return Ok(None);
                 }
                 Err(AttemptError::Here(error)) => return Err(error),
@@ -145,7 +202,7 @@ impl<'a> Download<'a> {
                     retry,
                     after,
                 }) => {
-                    self.log_line(&format!("{uri} {problem}"));
+                    self.log_line(&format!("{place} {problem}"));
                     let source = &mut self.sources[at];
                     source.fault = Some(problem);
                     source.given_up = !retry;
@@ -382,7 +439,7 @@ impl<'a> Download<'a> {
         let mut wrong = false;
         for source in &self.sources {
             let problem = source.fault.as_deref().unwrap_or("was not tried");
-            text += &format!("\n{} {problem}", source.uri);
+            text += &format!("\n{} {problem}", source.place);
             wrong |= problem.contains("SHA-256");
         }
         let error = Error::new(ErrorKind::Stage, text);

@@ -14,8 +14,9 @@ use std::collections::BTreeMap;
 use crate::config::Digest;
 use crate::lens::{Build, SelfRef};
 use crate::plan::{ConfigCheck, DRef, instantiate};
-use crate::{Config, Result, stage};
-use address::checked;
+use crate::store::check_path;
+use crate::{Config, Error, ErrorKind, Result, stage};
+use address::Place;
 use download::Download;
 
 /// The config of a downloaded file, made by [`fetch_url`].
@@ -53,14 +54,18 @@ use download::Download;
 /// ```
 #[derive(Config, Debug)]
 pub struct Fetched {
-    /// The file.
+    /// The file, or the folder with it, if it has a [`file_name`](Self::file_name).
     #[selfref("content")]
     pub out: SelfRef,
-    /// The URL, `http://..` or `https://..`. The digest authenticates the file, even over `http`. If the file moves, keep
+    /// The URL, `http://..`, `https://..`, or `file:///..` for a file of this machine. The digest authenticates the file, even over `http`. If the file moves, keep
     /// this URL and add the new one as a mirror, so that the derivation stays the same.
     pub url: String,
     /// The expected SHA-256 digest.
     pub sha256: Digest,
+    /// The name that the file keeps: the artifact `out` is then a folder with this file in it, for programs that go by names. It is part of
+    /// the identity, if there is one.
+    #[config(default, omit_default)]
+    pub file_name: Option<String>,
     /// Other URLs of the same file, which are tried in order before `url`.
     #[config(default, unhashed)]
     pub mirrors: Vec<String>,
@@ -125,7 +130,7 @@ pub struct Fetched {
 /// # Errors
 /// The URL is not valid, has another protocol, or contains a user or a password; or `sha256` is not a valid digest.
 pub fn fetch_url(url: &str, sha256: &str) -> Result<DRef<Fetched>> {
-    checked(url)?;
+    Place::of(url)?;
     instantiate(Fetched::new(url.to_owned(), sha256.parse()?))
 }
 
@@ -138,9 +143,17 @@ inventory::submit! {
 
 impl Fetched {
     fn check(&self) -> Result<()> {
+        if let Some(name) = &self.file_name
+            && (name.contains('/') || check_path(name).is_err())
+        {
+            let message = format!("a fetched file cannot have the name {name:?}");
+            return Err(Error::new(ErrorKind::Config, message).with_help(
+                "give a name without `/`, as `words.txt`: it becomes that of the file in the artifact",
+            ));
+        }
         let all = self.mirrors.iter().chain([&self.url]);
-        all.map(|url| checked(url))
-            .try_for_each(|uri| uri.map(drop))
+        all.map(|url| Place::of(url))
+            .try_for_each(|place| place.map(drop))
     }
 }
 

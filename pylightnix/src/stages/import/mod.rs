@@ -7,6 +7,7 @@ mod walk;
 use std::fs;
 use std::path::{Path, PathBuf};
 
+use crate::config::Digest;
 use crate::lens::SelfRef;
 use crate::plan::{DRef, instantiate};
 use crate::store::Store;
@@ -27,6 +28,9 @@ pub struct Imported {
     tree: String,
     #[config(default, unhashed)]
     source: PathBuf,
+    /// Whether the artifact is a folder with the file under its name.
+    #[config(default, unhashed)]
+    named: bool,
 }
 
 /// Makes a derivation from the contents of a local file or folder. If the contents change, it is another derivation.
@@ -73,7 +77,7 @@ pub struct Imported {
 /// The path does not exist or cannot be read, the folder contains the store, an entry is not allowed in an output (a socket,
 /// a device, a name that is not UTF-8), a link leads out of the folder, or a file changes while it is read.
 pub fn file(store: &Store, path: impl AsRef<Path>) -> Result<DRef<Imported>> {
-    import(store, path.as_ref(), true)
+    import(store, path.as_ref(), &How::default())
 }
 
 /// Makes a derivation like [`file`](file()), but reads all files again and updates the cache.
@@ -81,10 +85,89 @@ pub fn file(store: &Store, path: impl AsRef<Path>) -> Result<DRef<Imported>> {
 /// # Errors
 /// The same as those of [`file`](file()).
 pub fn file_anew(store: &Store, path: impl AsRef<Path>) -> Result<DRef<Imported>> {
-    import(store, path.as_ref(), false)
+    let how = How {
+        anew: true,
+        ..How::default()
+    };
+    import(store, path.as_ref(), &how)
 }
 
-fn import(store: &Store, path: &Path, use_cache: bool) -> Result<DRef<Imported>> {
+/// Makes a derivation like [`file`](file()), from a single file that keeps its name: the artifact `out` is a folder with this file in it, for
+/// programs that go by names. It is the derivation of a folder with nothing but this file.
+///
+/// ```
+/// use pylightnix::prelude::*;
+/// use pylightnix::stages::file_named;
+///
+/// # fn main() -> Result<()> {
+/// # let folder = tempfile::tempdir()?;
+/// # let path = folder.path().join("notes.txt");
+/// let store = Store::open(folder.path().join("store"))?;
+/// std::fs::write(&path, "one\ntwo\n")?;
+/// let notes = file_named(&store, &path)?;
+/// assert!(store.realize(&notes)?.out.path().join("notes.txt").is_file());
+///
+/// let notes: RefPath<Text> = notes.out.join("notes.txt")?; // for the config of another stage
+/// # assert_eq!(notes.path(), "content/notes.txt");
+/// # Ok(()) }
+/// ```
+///
+/// # Errors
+/// The same as those of [`file`](file()), and the path is that of a folder.
+pub fn file_named(store: &Store, path: impl AsRef<Path>) -> Result<DRef<Imported>> {
+    let how = How {
+        named: true,
+        ..How::default()
+    };
+    import(store, path.as_ref(), &how)
+}
+
+/// Makes a derivation like [`file`](file()), if the file has the SHA-256 digest `sha256`: 64 hex digits, as `sha256sum` prints them. It is
+/// the derivation that `file` makes.
+///
+/// ```
+/// use pylightnix::prelude::*;
+/// use pylightnix::stages::{file, file_expecting};
+///
+/// # fn main() -> Result<()> {
+/// # let folder = tempfile::tempdir()?;
+/// # let path = folder.path().join("greeting.txt");
+/// let store = Store::open(folder.path().join("store"))?;
+/// std::fs::write(&path, "hello")?;
+/// let sha256 = "2cf24dba5fb0a30e26e83b2ac5b9e29e1b161e5c1fa7425e73043362938b9824";
+/// assert_eq!(file_expecting(&store, &path, sha256)?, file(&store, &path)?);
+///
+/// std::fs::write(&path, "hallo")?;
+/// assert!(file_expecting(&store, &path, sha256).is_err());
+/// # Ok(()) }
+/// ```
+///
+/// # Errors
+/// The same as those of [`file`](file()); the file has another digest; `sha256` is not a valid digest; or the path is that of a folder.
+pub fn file_expecting(
+    store: &Store,
+    path: impl AsRef<Path>,
+    sha256: &str,
+) -> Result<DRef<Imported>> {
+    let how = How {
+        expected: Some(sha256.parse()?),
+        ..How::default()
+    };
+    import(store, path.as_ref(), &how)
+}
+
+/// How a file or a folder is imported.
+#[derive(Default)]
+struct How {
+    /// Whether all files are read again.
+    anew: bool,
+    /// Whether the file keeps its name.
+    named: bool,
+    /// The digest that the file has to have.
+    expected: Option<Digest>,
+}
+
+fn import(store: &Store, path: &Path, how: &How) -> Result<DRef<Imported>> {
     let source = canonical(path, "import")?;
     let root = store.root();
     let root = root.canonicalize().unwrap_or_else(|_| root.to_owned());
@@ -98,24 +181,51 @@ fn import(store: &Store, path: &Path, use_cache: bool) -> Result<DRef<Imported>>
             "import only the folders and files that are needed, or put the store elsewhere",
         ));
     }
-    let found = Source::walk(&source)?;
+    if (how.named || how.expected.is_some()) && source.is_dir() {
+        let message = format!("cannot import {} as a file: it is a folder", path.display());
+        return Err(Error::new(ErrorKind::Config, message)
+            .at(path)
+            .with_help("import it with `file`, which takes folders under their contents"));
+    }
+    let found = scan(&source, how.named)?;
     let cache = DigestCache::of(store, &source);
-    let digests = cache.digests(&found, use_cache)?;
+    let digests = cache.digests(&found, !how.anew)?;
+    if let (Some(expected), [found]) = (&how.expected, &*digests)
+        && expected != found
+    {
+        let message = format!(
+            "{} has the SHA-256 digest {found}, but expected is {expected}",
+            path.display()
+        );
+        return Err(Error::new(ErrorKind::Config, message).at(path).with_help(
+            "if the file was changed on purpose, put its new digest into the plan; otherwise do not trust the file",
+        ));
+    }
     let tree = manifest(&found, digests)?.digest().to_string();
-    imported(source, tree)
+    imported(source, tree, how.named)
 }
 
-/// Returns the canonical path that an imported file or folder comes from, and the tree digest of its contents.
-pub(crate) fn imported_from(dref: &DRef<Imported>) -> (&Path, &str) {
-    (&dref.source, &dref.tree)
+/// Scans what is to be imported, as it will lie in the artifact.
+fn scan(source: &Path, named: bool) -> Result<Source> {
+    match named {
+        true => Source::named(source),
+        false => Source::walk(source),
+    }
+}
+
+/// Returns the canonical path that an imported file or folder comes from, the tree digest of its contents, and whether it is a file that
+/// keeps its name.
+pub(crate) fn imported_from(dref: &DRef<Imported>) -> (&Path, &str, bool) {
+    (&dref.source, &dref.tree, dref.named)
 }
 
 /// Makes the derivation of a file or folder from its tree digest, without reading it. `source` is canonical.
-pub(crate) fn imported(source: PathBuf, tree: String) -> Result<DRef<Imported>> {
+pub(crate) fn imported(source: PathBuf, tree: String, named: bool) -> Result<DRef<Imported>> {
     // The path is not in the config, but it is the only thing by which people recognize the derivation.
     let note = display_path(&source);
     let imported = instantiate(Imported {
         source,
+        named,
         ..Imported::new(tree)
     })?;
     Ok(imported.with_note(note))
@@ -167,7 +277,7 @@ fn import_file(b: &crate::lens::Build<Imported>) -> Result<()> {
             None => error,
         }
     };
-    let found = Source::walk(&b.source).map_err(|error| changed(Some(error)))?;
+    let found = scan(&b.source, b.named).map_err(|error| changed(Some(error)))?;
     let made = copy::copy(&found, b.out.path())?;
     if manifest(&found, made)?.digest().to_string() != b.tree {
         return Err(changed(None));

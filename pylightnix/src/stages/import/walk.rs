@@ -85,6 +85,28 @@ impl Source {
         Ok(Source { root, found })
     }
 
+    /// Scans the file at `path` as a folder with nothing else in it.
+    pub(super) fn named(path: &Path) -> Result<Self> {
+        let (Some(folder), Some(name)) = (path.parent(), path.file_name()) else {
+            return Err(refused(path, "is a folder"));
+        };
+        let Some(name) = name.to_str() else {
+            return Err(refused(path, "has a name that is not UTF-8"));
+        };
+        let Source { mut found, .. } = Source::walk(path)?;
+        // The entry of the file itself has an empty path.
+        if let Some(file) = found.first_mut() {
+            name.clone_into(&mut file.path);
+        }
+        let path = String::new();
+        let kind = ScannedKind::Dir;
+        found.insert(0, ScannedSource { path, kind });
+        Ok(Source {
+            root: folder.to_owned(),
+            found,
+        })
+    }
+
     /// Iterates over the files.
     pub(super) fn files(&self) -> impl Iterator<Item = (&ScannedSource, &SourceFile)> {
         self.found.iter().filter_map(|found| match &found.kind {

@@ -2,6 +2,7 @@
 
 use jiff::{SignedDuration, Timestamp};
 use serde::{Deserialize, Deserializer, Serialize};
+use std::fmt;
 use uuid::{Builder, Uuid};
 
 use crate::config::{Digest, RRefId};
@@ -29,6 +30,20 @@ pub struct PythonOrigin {
     /// Whether its hash could not be checked there, and was trusted.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub unchecked: bool,
+}
+
+impl fmt::Display for PythonOrigin {
+    /// Writes ``from Python: rref:.. in /home/ada/_pylightnix``.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "from Python: {}", self.rref)?;
+        if let Some(store) = &self.store {
+            write!(f, " in {store}")?;
+        }
+        match self.unchecked {
+            true => f.write_str(", its hash was not checked"),
+            false => Ok(()),
+        }
+    }
 }
 
 impl PythonOrigin {

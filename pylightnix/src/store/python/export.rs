@@ -174,6 +174,11 @@ impl Exporting<'_> {
         Self: 'r,
     {
         let store = self.store;
+        // Their files are what is written, and what Python's hash is of.
+        if store.is_stub(rref)? {
+            let why = "its files are not in this store: `pull` fetches them from a remote";
+            return Err(refused(rref, why));
+        }
         let record = store.record(rref)?;
         let config = store.config(rref.dref())?;
         if let Some(lack) = lacking_in(&config, &record).first() {

@@ -4,6 +4,8 @@ use std::ffi::OsString;
 use std::path::PathBuf;
 use std::process::Command;
 
+use super::Reference;
+use super::reference::sealed::Asked as _;
 use crate::config::{RRefId, list_names};
 use crate::store::Store;
 use crate::{Error, ErrorKind, Result};
@@ -43,27 +45,42 @@ impl Store {
         }
     }
 
-    /// Returns a command that runs a shell, `$SHELL` or `/bin/sh`, in the artifacts' folder: `store.shell(&rref)?.status()?`.
-    /// The artifacts are read-only. The environment has `$PYLIGHTNIX_RREF`, the reference; `$PYLIGHTNIX_OUT`, the folder; and
+    /// Returns a command that runs a shell, `$SHELL` or `/bin/sh`, in the folder of artifacts of a realization, which are read-only:
+    /// `store.shell(&rref)?.status()?`. Of a derivation it is the folder with its config and its realizations; a derivation of a plan need not
+    /// be realized, and is written into the store then, with those that it depends on.
+    ///
+    /// The environment has `$PYLIGHTNIX_DREF` and, of a realization, `$PYLIGHTNIX_RREF`, the references; `$PYLIGHTNIX_OUT`, the folder; and
     /// `$PYLIGHTNIX_ROOT`, the store.
     ///
-    /// The realization is protected from garbage collection while this process lives.
+    /// What it is called with is protected from garbage collection while this process lives.
     ///
     /// # Errors
-    /// Fails if the realization is not in the store, if its record is corrupt, or if a system call fails.
-    pub fn shell(&self, rref: impl AsRef<RRefId>) -> Result<Command> {
-        let rref = rref.as_ref();
-        self.use_derivations([rref.dref()])?;
-        self.head(rref)?;
-        self.expect_files(rref)?;
+    /// Fails if it is not in the store and is no derivation of a plan, if its record is corrupt, or if a system call fails.
+    pub fn shell<R: Reference>(&self, of: R) -> Result<Command> {
+        let (dref, rref) = (of.reference().derivation(), of.reference().realization());
+        self.use_derivations([dref])?;
+        let folder = match rref {
+            Some(rref) => {
+                self.head(rref)?;
+                self.expect_files(rref)?;
+                self.out_dir(rref)
+            }
+            None => {
+                self.write_derivation(&of)?;
+                self.derivation_dir(dref)
+            }
+        };
         let shell = std::env::var_os("SHELL").filter(|shell| !shell.is_empty());
-        let out = self.out_dir(rref);
         let mut command = Command::new(shell.unwrap_or_else(|| OsString::from("/bin/sh")));
         command
-            .current_dir(&out)
-            .env("PYLIGHTNIX_RREF", rref.to_string())
-            .env("PYLIGHTNIX_OUT", &out)
+            .current_dir(&folder)
+            .env("PYLIGHTNIX_DREF", dref.to_string())
+            .env("PYLIGHTNIX_OUT", &folder)
             .env("PYLIGHTNIX_ROOT", self.root());
+        match rref {
+            Some(rref) => command.env("PYLIGHTNIX_RREF", rref.to_string()),
+            None => command.env_remove("PYLIGHTNIX_RREF"),
+        };
         Ok(command)
     }
 }

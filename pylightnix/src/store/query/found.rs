@@ -7,6 +7,7 @@ use serde::{Serialize, Serializer};
 use std::fmt;
 use std::sync::Arc;
 
+use super::Reference;
 use crate::Result;
 use crate::config::{ConfigJson, RRefId};
 use crate::store::object::attached::{Remark, tags};
@@ -124,6 +125,14 @@ impl Serialize for Found {
         let tags = self.tags().map_err(S::Error::custom)?;
         found.serialize_field("tags", &tags)?;
         found.end()
+    }
+}
+
+impl Reference for Found {
+    type Id = RRefId;
+
+    fn reference(&self) -> &RRefId {
+        self.as_ref()
     }
 }
 

@@ -1,6 +1,7 @@
 //! Untyped access to the fields of derivations and realizations.
 
 use serde::de::DeserializeOwned;
+use std::collections::HashMap;
 use std::fmt;
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -47,13 +48,21 @@ impl Store {
     /// # Ok(()) }
     /// ```
     ///
+    /// A derivation of a plan need not be in the store: its config, and those of its dependencies, are those of the plan.
+    ///
     /// # Errors
-    /// Fails if it is not in the store or is corrupt, or if a system call fails.
+    /// Fails if it is not in the store and is no derivation of a plan, if it is corrupt, or if a system call fails.
     pub fn lens<R: Reference>(&self, of: &R) -> Result<Lens> {
         let id = of.reference();
         let place = match id.realization() {
             Some(rref) => Place::realized(self, rref)?,
-            None => Place::planned(self, id.derivation())?,
+            None => {
+                let mut configs = HashMap::new();
+                of.each_config(&mut |config| {
+                    configs.insert(config.id().clone(), config.clone());
+                });
+                Place::planned(self, id.derivation(), &Arc::new(configs))?
+            }
         };
         Ok(Lens {
             store: self.clone(),
@@ -100,13 +109,24 @@ struct ConfigOwner {
     config: ConfigJson,
     /// The realization; `None` if the derivation is not realized.
     realized: Option<(RRefId, Context)>,
+    /// The configs of the plan that the derivation is from, if it is not realized.
+    planned: Planned,
 }
 
+/// The configs of a plan, which need not be in the store.
+type Planned = Arc<HashMap<DRefId, ConfigJson>>;
+
 impl Place {
-    fn planned(store: &Store, dref: &DRefId) -> Result<Self> {
-        let config = store.config(dref)?;
-        let realized = None;
-        Ok(Place::Stage(Arc::new(ConfigOwner { config, realized })))
+    fn planned(store: &Store, dref: &DRefId, planned: &Planned) -> Result<Self> {
+        let config = match planned.get(dref) {
+            Some(config) => config.clone(),
+            None => store.config(dref)?,
+        };
+        Ok(Place::Stage(Arc::new(ConfigOwner {
+            config,
+            realized: None,
+            planned: planned.clone(),
+        })))
     }
 
     fn realized(store: &Store, rref: &RRefId) -> Result<Self> {
@@ -114,7 +134,11 @@ impl Place {
         store.use_derivations([rref.dref()])?;
         let realized = Some((rref.clone(), store.head(rref)?.context));
         let config = store.config(rref.dref())?;
-        Ok(Place::Stage(Arc::new(ConfigOwner { config, realized })))
+        Ok(Place::Stage(Arc::new(ConfigOwner {
+            config,
+            realized,
+            planned: Planned::default(),
+        })))
     }
 
     /// Resolves a value in a config.
@@ -122,7 +146,7 @@ impl Place {
         match ConfigValue::of(value) {
             ConfigValue::Plain => Ok(Place::Value(home.clone(), value.to_owned())),
             ConfigValue::Dependency(dref) => match &home.realized {
-                None => Place::planned(store, &dref),
+                None => Place::planned(store, &dref, &home.planned),
                 Some((_, context)) => match context.get(&dref) {
                     [one] => Place::realized(store, one),
                     several => Ok(Place::Several(several.into())),

@@ -5,7 +5,7 @@ use std::hash::Hash;
 
 use super::DependencyGraph;
 use crate::Result;
-use crate::config::{DRefId, RRefId};
+use crate::config::{ConfigJson, DRefId, RRefId};
 use crate::store::Store;
 
 /// A plain reference: [`DRefId`] or [`RRefId`].
@@ -27,6 +27,13 @@ pub trait Reference {
 
     /// Returns the plain reference.
     fn reference(&self) -> &Self::Id;
+
+    /// Calls `visit` with the config of the derivation and with those of all that it depends on, dependencies first, if the reference has them
+    /// with it, as that of a plan has.
+    #[doc(hidden)]
+    fn each_config(&self, visit: &mut dyn FnMut(&ConfigJson)) {
+        let _ = visit;
+    }
 }
 
 /// Operations on both kinds of references. Sealed.
@@ -80,5 +87,9 @@ impl<R: Reference + ?Sized> Reference for &R {
 
     fn reference(&self) -> &R::Id {
         R::reference(self)
+    }
+
+    fn each_config(&self, visit: &mut dyn FnMut(&ConfigJson)) {
+        R::each_config(self, visit);
     }
 }
