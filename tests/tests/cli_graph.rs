@@ -159,6 +159,19 @@ fn a_diamond_a_fan_and_nothing() {
     assert_eq!(read(&nothing.svg()).boxes.len(), 0);
 }
 
+/// Of 200 boxes in one row nobody sees two at once.
+#[test]
+fn a_wide_fan_wraps() {
+    let svg = fan(200).grouped(Grouping::Off).svg();
+    assert_eq!(svg.matches("<g id=\"n").count(), 202);
+    let side = |name: &str| -> f64 {
+        let rest = svg.split(&format!(" {name}=\"")).nth(1).unwrap();
+        rest.split('"').next().unwrap().parse().unwrap()
+    };
+    let (width, height) = (side("width"), side("height"));
+    assert!(width < 3000. && height < 3000., "{width} by {height}");
+}
+
 #[test]
 fn a_thousand_are_readable() {
     let picture = thousand().grouped(Grouping::default());

@@ -8,6 +8,9 @@ use super::order;
 /// The maximum number of bends; beyond it, lines through layers are straight.
 const MOST_BENDS: usize = 50_000;
 
+/// The maximum number of boxes of a layer: those of a wider one are in several.
+const MOST_BOXES: usize = 24;
+
 /// Slots in layers.
 pub(super) struct Layers {
     /// For each layer its slots, in order. The first slots are the boxes, by their numbers; the rest are bends.
@@ -23,7 +26,9 @@ pub(super) struct Layers {
 impl Layers {
     /// Builds the layers of `count` boxes and sorted edges from lower numbers to higher ones.
     pub(super) fn of(count: usize, edges: &[(usize, usize)]) -> Self {
-        let layer = assigned(count, edges);
+        let assigned = assigned(count, edges);
+        let layer = wrapped(&assigned);
+        let is_wrapped = layer != assigned;
         let (_, out) = order::neighbours(count, edges);
         let mut layers = vec![Vec::new(); layer.iter().max().map_or(0, |last| last + 1)];
         for (at, layer) in layer.iter().enumerate() {
@@ -38,7 +43,9 @@ impl Layers {
                 .unwrap_or(layer[at] + 1)
         };
         let passed = |at: usize| layer[at] + 1..farthest(at);
-        let bent = (0..count).map(|at| passed(at).len()).sum::<usize>() <= MOST_BENDS;
+        // Lines around the boxes of a layer that is in several would be as wide as it was.
+        let bent =
+            !is_wrapped && (0..count).map(|at| passed(at).len()).sum::<usize>() <= MOST_BENDS;
         let mut slots = count;
         let mut segments = Vec::new();
         let mut routes = Vec::with_capacity(edges.len());
@@ -81,4 +88,28 @@ fn assigned(count: usize, edges: &[(usize, usize)]) -> Vec<usize> {
         }
     }
     layer
+}
+
+/// Divides layers that are too wide.
+fn wrapped(layer: &[usize]) -> Vec<usize> {
+    let mut boxes = vec![0; layer.iter().max().map_or(0, |last| last + 1)];
+    for at in layer {
+        boxes[*at] += 1;
+    }
+    let mut first = 0;
+    let firsts = boxes.iter().map(|boxes: &usize| {
+        let parts = boxes.div_ceil(MOST_BOXES);
+        // Of the same width, so that the last one is not nearly empty.
+        let width = boxes.div_ceil(parts.max(1)).max(1);
+        first += parts;
+        (first - parts, width)
+    });
+    let firsts: Vec<_> = firsts.collect();
+    let mut before = vec![0; boxes.len()];
+    let divided = layer.iter().map(|at| {
+        let (first, width) = firsts[*at];
+        before[*at] += 1;
+        first + (before[*at] - 1) / width
+    });
+    divided.collect()
 }
