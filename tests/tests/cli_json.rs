@@ -147,7 +147,7 @@ fn no_key_goes() {
     }
     assert_eq!(line.say("key generate me").code, 0);
     assert_eq!(line.say("key sign plot").code, 0);
-    for arguments in ["key list", "show plot"] {
+    for arguments in ["key list", "show plot", "site pages plot"] {
         ask_store(arguments);
     }
     let mut record = RunRecord::now("experiment", ["mean".to_owned()]);

@@ -4,6 +4,7 @@ use std::process::Command;
 use tests::pages::Served;
 use tests::store::store;
 
+use super::hostile::{EVIL, hostile};
 use super::{STORE, publish, serve};
 
 #[test]
@@ -112,28 +113,8 @@ fn elsewhere_a_token_is_needed() {
 #[test]
 fn what_a_store_says_stays_text() {
     let (_folder, store) = store();
-    let evil = "<script>alert(1)</script>";
-    let name = "\"><img src=x onerror=alert(1)>";
-    let svg = b"<svg xmlns=\"http://www.w3.org/2000/svg\"><script>alert(1)</script></svg>";
-    let json = format!("{{\"{evil}\": \"{evil}\"}}");
-    let config = format!(r#"{{"name": "evil", "text": "{evil}"}}"#);
-    let files: [(&str, &[u8]); 6] = [
-        (name, evil.as_bytes()),
-        ("x.svg", svg),
-        ("x.html", evil.as_bytes()),
-        ("x.json", json.as_bytes()),
-        ("x.csv", evil.as_bytes()),
-        ("x.xhtml", evil.as_bytes()),
-    ];
-    let rref = publish(&store, &config, &[], &files, &format!("{evil}\n"));
-    let other = publish(
-        &store,
-        r#"{"name": "evil", "text": "fine"}"#,
-        &[],
-        &[("x.json", b"{}")],
-        "",
-    );
-    store.note(&rref, evil).unwrap();
+    let (rref, other) = hostile(&store);
+    let evil = EVIL;
     let served = serve(&store);
     let encoded = "%22%3E%3Cimg%20src=x%20onerror=alert(1)%3E";
     let paths = [

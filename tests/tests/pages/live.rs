@@ -40,7 +40,7 @@ impl Events {
 }
 
 /// Waits until the store has a run, and returns its identifier.
-fn run_of(store: &pylightnix::store::Store) -> String {
+pub(super) fn run_of(store: &pylightnix::store::Store) -> String {
     loop {
         if let Some(run) = store.runs().unwrap().first() {
             return run.id().to_string();

@@ -2,9 +2,12 @@
 
 #![allow(clippy::unwrap_used, reason = "a failing test says where")]
 
+mod browser;
 mod guarded;
+mod hostile;
 mod live;
 mod shown;
+mod site;
 
 use pylightnix::config::{ConfigJson, RRefId};
 use pylightnix::store::{BuildKind, BuildRecord, Context, Outcome, Store};

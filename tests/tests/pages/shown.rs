@@ -19,7 +19,7 @@ fn npy() -> Vec<u8> {
 }
 
 /// Data, and models of it with their scores, the better ones with the lower rates.
-fn models(store: &Store, count: u32) -> (RRefId, Vec<RRefId>) {
+pub(super) fn models(store: &Store, count: u32) -> (RRefId, Vec<RRefId>) {
     let csv: String = (0..250)
         .map(|row| format!("{row},{}\n", row * row))
         .collect();

@@ -38,6 +38,8 @@ mod runs;
 mod serve;
 mod shipping;
 mod show;
+#[cfg(feature = "pages")]
+mod site;
 mod stats;
 mod tasks;
 mod transfer;
@@ -66,6 +68,8 @@ pub(crate) enum Command {
     Runs(runs::Runs),
     #[cfg(feature = "pages")]
     Serve(serve::Serve),
+    #[cfg(feature = "pages")]
+    Site(site::Site),
     Attach(attach::Attach),
     Tasks(tasks::Tasks),
     Cancel(cancel::CancelTasks),
@@ -134,6 +138,8 @@ impl Command {
             Command::Runs(command) => command.run(session),
             #[cfg(feature = "pages")]
             Command::Serve(command) => command.run(session),
+            #[cfg(feature = "pages")]
+            Command::Site(command) => command.run(session),
             Command::Attach(command) => command.run(session),
             Command::Tasks(command) => command.run(session),
             Command::Cancel(command) => command.run(session),

@@ -1,48 +1,16 @@
 //! Which page an address has.
 
-use axum::response::Response;
-use std::io::Read as _;
-use std::path::Path;
-
-use super::{Shared, answers};
-use crate::exit::{CommandError, CommandResult};
-use crate::pages::model::{
+use super::model::{
     Artifact, Compared, Drawn, Overview, Query, Reader, RealizationPage, RunFollower, RunRow,
     SearchPage, StageTable,
 };
-use crate::pages::views::{self, Page};
-use pylightnix::config::{DRefId, RRefId};
-use pylightnix::internal::open_regular;
+use super::views::{self, Page};
+use crate::exit::{CommandError, CommandResult};
+use pylightnix::config::RRefId;
 use pylightnix::{Error, ErrorKind};
 
-/// The most bytes of an artifact that are sent.
-const LARGEST: u64 = 1 << 30;
-
-/// Answers a request for a page or for bytes of the store.
-pub(super) fn answer(shared: &Shared, path: &str, query: &Query) -> Response {
-    let Shared { reader, store, .. } = shared;
-    let answered = match path.strip_prefix('/').and_then(|path| path.split_once('/')) {
-        Some(("raw", rest)) => raw(reader, rest),
-        Some(("log", rest)) => log(reader, rest),
-        Some(("d", dref)) => derivation(reader, dref),
-        _ => page(reader, path, query).map(|page| answers::page(store, 200, &page)),
-    };
-    answered.unwrap_or_else(|fault| {
-        let status = match &fault {
-            CommandError::Usage(_) => 400,
-            CommandError::Error(error) | CommandError::Store(error) => match error.kind() {
-                ErrorKind::Missing => 404,
-                ErrorKind::Reference => 400,
-                _ => 500,
-            },
-            _ => 500,
-        };
-        answers::fault(store, status, &fault.report().unwrap_or_default())
-    })
-}
-
 /// Makes the page of an address.
-pub(super) fn page(reader: &Reader, path: &str, query: &Query) -> CommandResult<Page> {
+pub(in crate::pages) fn page(reader: &Reader, path: &str, query: &Query) -> CommandResult<Page> {
     let parts: Vec<&str> = path.trim_start_matches('/').splitn(4, '/').collect();
     Ok(match parts.as_slice() {
         [""] => views::overview(&Overview::read(reader, query)?, query),
@@ -56,15 +24,7 @@ pub(super) fn page(reader: &Reader, path: &str, query: &Query) -> CommandResult<
         ),
         ["compare"] => views::compared(&Compared::read(reader, query)?, query),
         ["graph"] => views::graph(&Drawn::read(reader, query)?, query, reader.has_plan()),
-        ["runs"] => {
-            let runs = reader.store.runs()?;
-            // One that was removed in the meantime is left out.
-            let rows: Vec<RunRow> = runs
-                .iter()
-                .filter_map(|run| RunRow::read(run).ok())
-                .collect();
-            views::runs(&rows)
-        }
+        ["runs"] => views::runs(&RunRow::all(reader)?),
         ["run", id] => {
             let mut run = RunFollower::named(reader, id)?;
             run.advance()?;
@@ -75,52 +35,10 @@ pub(super) fn page(reader: &Reader, path: &str, query: &Query) -> CommandResult<
     })
 }
 
-fn missing(text: &str) -> CommandError {
+pub(super) fn missing(text: &str) -> CommandError {
     Error::new(ErrorKind::Missing, text).into()
 }
 
-fn realization(text: &str) -> CommandResult<RRefId> {
+pub(super) fn realization(text: &str) -> CommandResult<RRefId> {
     Ok(text.parse()?)
-}
-
-/// Leads to the newest realization of a derivation.
-fn derivation(reader: &Reader, dref: &str) -> CommandResult<Response> {
-    let dref: DRefId = dref.parse()?;
-    let newest = reader.store.newest_of(&dref)?;
-    Ok(answers::redirect(&format!("/r/{newest}")))
-}
-
-/// Sends the bytes of an artifact.
-fn raw(reader: &Reader, rest: &str) -> CommandResult<Response> {
-    let (rref, path) = rest
-        .split_once('/')
-        .ok_or_else(|| missing("There is no such artifact."))?;
-    let file = Artifact::file(reader, &realization(rref)?, path)?;
-    Ok(answers::artifact(path, whole(&file)?))
-}
-
-/// Sends the log of a build.
-fn log(reader: &Reader, rest: &str) -> CommandResult<Response> {
-    let (rref, build) = rest
-        .split_once('/')
-        .ok_or_else(|| missing("There is no such log."))?;
-    let realization = reader.store.realization(realization(rref)?)?;
-    let builds = realization.builds().iter();
-    let mut builds = builds.filter(|one| one.id.to_string() == build);
-    let build = builds
-        .next()
-        .ok_or_else(|| missing("There is no such build."))?;
-    let log = reader.store.log_of(&realization.id, build);
-    let log = log.ok_or_else(|| missing("The build printed nothing."))?;
-    Ok(answers::text(whole(&log)?))
-}
-
-fn whole(path: &Path) -> CommandResult<Vec<u8>> {
-    let read = || {
-        let (file, _) = open_regular(path)?;
-        let mut bytes = Vec::new();
-        file.take(LARGEST).read_to_end(&mut bytes)?;
-        Ok(bytes)
-    };
-    Ok(read().map_err(|error| Error::io("read", path, error))?)
 }

@@ -6,7 +6,7 @@ use crate::draw::{Drawing, Grouping, Node, Picture, State};
 use crate::exit::CommandResult;
 use crate::text::short_rref;
 use pylightnix::config::RRefId;
-use pylightnix::store::Outcome;
+use pylightnix::store::{Outcome, Referred};
 
 /// The number of stages up to which each has a box.
 const GROUP: usize = 40;
@@ -35,7 +35,13 @@ impl Drawn {
         let depends = match (plan, of) {
             (Some(plan), _) => plan,
             (None, Some(of)) => Depends::of_referred(&reader.store, &[reader.store.refer(of)?])?,
-            (None, None) => Depends::of_store(&reader.store)?,
+            (None, None) => match reader.chosen() {
+                Some(only) => {
+                    let chosen = only.iter().cloned().map(Referred::Realization);
+                    Depends::of_referred(&reader.store, &chosen.collect::<Vec<_>>())?
+                }
+                None => Depends::of_store(&reader.store)?,
+            },
         };
         let drawing = depends.drawing();
         let count = drawing.nodes().len();
@@ -69,10 +75,10 @@ impl Drawn {
         let middle = add(page.id(), state);
         let mut edges = Vec::new();
         for rref in page.realization.context.realizations().take(NEAR) {
-            edges.push((add(rref, State::Reused), middle));
+            edges.push((add(rref, State::Realized), middle));
         }
         for rref in page.dependents.iter().flatten().take(NEAR) {
-            edges.push((middle, add(rref, State::Reused)));
+            edges.push((middle, add(rref, State::Realized)));
         }
         for (from, into) in edges {
             drawing.connect(from, into);

@@ -6,8 +6,10 @@ use std::collections::{BTreeMap, BTreeSet};
 use super::runs::RunRow;
 use super::{Query, Reader};
 use crate::exit::CommandResult;
-use pylightnix::config::DRefId;
-use pylightnix::store::{DiskUsage, FailedBuild, RunFolder, RunningBuild, Statistics, Store};
+use pylightnix::config::{DRefId, RRefId};
+use pylightnix::store::{
+    DiskUsage, FailedBuild, Outcome, RunFolder, RunningBuild, Statistics, Store,
+};
 
 /// Plans of more stages are not looked through for stale ones.
 const MANY: usize = 2000;
@@ -53,6 +55,9 @@ pub(crate) struct Standing {
 
 impl Overview {
     pub(crate) fn read(reader: &Reader, query: &Query) -> CommandResult<Self> {
+        if let Some(only) = reader.chosen() {
+            return Overview::of_chosen(reader, only);
+        }
         let store = &reader.store;
         let (counts, unread) = store.statistics("*")?;
         let usage = match query.first("usage").is_some() || !reader.is_large()? {
@@ -92,6 +97,45 @@ impl Overview {
                 .iter()
                 .map(|unread| unread.error.to_string())
                 .collect(),
+        })
+    }
+}
+
+impl Overview {
+    /// Of chosen realizations, without what the program of the store does now.
+    fn of_chosen(reader: &Reader, only: &BTreeSet<RRefId>) -> CommandResult<Self> {
+        let mut named: BTreeMap<&str, Statistics> = BTreeMap::new();
+        let mut left_out = Vec::new();
+        let mut drefs = BTreeSet::new();
+        for rref in only {
+            let found = match reader.store.realization(rref) {
+                Ok(found) => found,
+                Err(error) => {
+                    left_out.push(error.to_string());
+                    continue;
+                }
+            };
+            let counts = named.entry(rref.name().as_str()).or_default();
+            counts.name = rref.name().to_string();
+            counts.derivations += usize::from(drefs.insert(rref.dref()));
+            counts.realizations += 1;
+            counts.failures += usize::from(found.outcome == Outcome::Failed);
+            counts.builds += found.build_count();
+            counts.build_seconds += found.build_seconds().unwrap_or_default();
+            counts.newest = counts.newest.max(found.last_built());
+        }
+        let row = |counts| StageRow { counts, disk: None };
+        let mut stages: Vec<StageRow> = named.into_values().map(row).collect();
+        sort(&mut stages, "newest");
+        Ok(Overview {
+            stages,
+            running: Vec::new(),
+            failed: Vec::new(),
+            failures: 0,
+            runs: RunRow::all(reader)?,
+            plans: Vec::new(),
+            usage: None,
+            left_out,
         })
     }
 }

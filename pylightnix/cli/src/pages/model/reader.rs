@@ -1,11 +1,13 @@
 //! What all pages are read from.
 
+use std::collections::BTreeSet;
 use std::fs;
 use std::os::unix::fs::MetadataExt as _;
 
 use super::tables::Tables;
 use crate::depends::Depends;
 use crate::exit::{CommandError, CommandResult};
+use pylightnix::config::RRefId;
 use pylightnix::store::Store;
 
 /// In a store with more realizations, what needs all of them is looked for only on demand.
@@ -20,6 +22,8 @@ pub(crate) struct Reader {
     pub(super) tables: Tables,
     /// The plan, in a user's program.
     plan: Option<PlanOf>,
+    /// The realizations that are shown; all without.
+    only: Option<BTreeSet<RRefId>>,
 }
 
 impl Reader {
@@ -29,7 +33,24 @@ impl Reader {
             store,
             tables: Tables::new(memory),
             plan,
+            only: None,
         }
+    }
+
+    /// Shows these realizations alone.
+    pub(crate) fn only(mut self, only: BTreeSet<RRefId>) -> Self {
+        self.only = Some(only);
+        self
+    }
+
+    /// Returns the realizations that are shown, unless all are.
+    pub(in crate::pages) fn chosen(&self) -> Option<&BTreeSet<RRefId>> {
+        self.only.as_ref()
+    }
+
+    /// Returns whether a realization is shown.
+    pub(in crate::pages) fn shows(&self, rref: &RRefId) -> bool {
+        self.only.as_ref().is_none_or(|only| only.contains(rref))
     }
 
     /// Returns the graph of the plan, with what a run would do; `None` in a program without one.

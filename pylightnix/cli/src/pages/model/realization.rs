@@ -50,13 +50,17 @@ impl RealizationPage {
             true => Some(store.dependents_readable(rref)?.0),
             false => None,
         };
+        let dependents = dependents.map(|mut all| {
+            all.retain(|one| reader.shows(one));
+            all
+        });
         let logs = realization.builds_newest_first();
         let logs: Vec<_> = logs
             .map(|build| (build.clone(), store.log_of(rref, build)))
             .collect();
         let log = logs.iter().find_map(|(_, log)| log.as_deref());
         let mut siblings = store.rrefs_of(rref.dref())?;
-        siblings.retain(|other| other != rref);
+        siblings.retain(|other| other != rref && reader.shows(other));
         Ok(RealizationPage {
             log: log.and_then(|path| LogText::end_of(path, TAIL)),
             builds: logs

@@ -94,6 +94,23 @@ pub(crate) struct Building {
 }
 
 impl RunRow {
+    /// Returns the runs, the newest first; where results are chosen, those that made one of them. One that was removed in the meantime is left
+    /// out.
+    pub(crate) fn all(reader: &Reader) -> CommandResult<Vec<Self>> {
+        let mut rows = Vec::new();
+        for run in reader.store.runs()? {
+            let mut follower = RunFollower::of(run);
+            if follower.advance().is_err() {
+                continue;
+            }
+            let mut made = follower.stages.iter().flat_map(|stage| &stage.rrefs);
+            if reader.chosen().is_none() || made.any(|rref| reader.shows(rref)) {
+                rows.extend(follower.row().ok());
+            }
+        }
+        Ok(rows)
+    }
+
     pub(crate) fn read(run: &RunFolder) -> CommandResult<Self> {
         let mut follower = RunFollower::of(run.clone());
         follower.advance()?;

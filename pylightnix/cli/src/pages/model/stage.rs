@@ -71,7 +71,7 @@ pub(crate) struct Point {
 
 impl StageTable {
     pub(crate) fn read(reader: &Reader, name: &str, query: &Query) -> CommandResult<Self> {
-        let kept = reader.tables.of_name(&reader.store, name)?;
+        let kept = reader.tables.of_name(reader, name)?;
         if kept.table.rows.is_empty() && kept.left_out.is_empty() {
             let error = pylightnix::Error::new(
                 pylightnix::ErrorKind::Missing,

@@ -3,9 +3,10 @@
 use std::hash::{DefaultHasher, Hash as _, Hasher as _};
 use std::sync::{Arc, Mutex, PoisonError};
 
+use super::Reader;
 use crate::exit::CommandResult;
 use pylightnix::config::RRefId;
-use pylightnix::store::{Cell, Comparison, Store};
+use pylightnix::store::{Cell, Comparison};
 
 /// How many numbers of a series are kept: enough for a drawing.
 const POINTS: usize = 128;
@@ -33,7 +34,8 @@ impl Tables {
     }
 
     /// Returns the table of all realizations of the stages with this name.
-    pub(super) fn of_name(&self, store: &Store, name: &str) -> CommandResult<Arc<Kept>> {
+    pub(super) fn of_name(&self, reader: &Reader, name: &str) -> CommandResult<Arc<Kept>> {
+        let store = &reader.store;
         let mut drefs = store.drefs_beginning(name)?;
         drefs.retain(|dref| dref.name().as_str() == name);
         let mut key = DefaultHasher::new();
@@ -42,6 +44,7 @@ impl Tables {
         for (_, found) in store.realizations_of_each(&drefs) {
             for found in found {
                 match found {
+                    Ok(one) if !reader.shows(&one.id) => {}
                     Ok(one) => {
                         std::hash::Hash::hash(&one.id, &mut key);
                         one.build_count().hash(&mut key);

@@ -1,9 +1,9 @@
 //! Sends pages: reads requests, and lets nothing through that these pages do not send.
 
 mod answers;
+mod bytes;
 mod guards;
 mod live;
-mod pages;
 
 use axum::Router;
 use axum::body::Body;
@@ -18,7 +18,7 @@ use tokio::runtime::Builder;
 use super::model::{Query, Reader};
 use super::views;
 use crate::draw::{State as BoxState, styles};
-use answers::{bytes, fault};
+use answers::fault;
 use guards::Guards;
 
 /// The most threads that read from the store.
@@ -96,10 +96,10 @@ async fn answer(State(shared): State<Arc<Shared>>, request: Request) -> Response
     match path.as_str() {
         "/style.css" => {
             let css = format!("{}\n{}", styles(&BoxState::ALL), views::STYLES);
-            return bytes("text/css; charset=utf-8", css);
+            return answers::bytes("text/css; charset=utf-8", css);
         }
-        "/page.js" => return bytes("text/javascript; charset=utf-8", views::SCRIPT),
-        "/icon.svg" => return bytes("image/svg+xml", ICON),
+        "/page.js" => return answers::bytes("text/javascript; charset=utf-8", views::SCRIPT),
+        "/icon.svg" => return answers::bytes("image/svg+xml", views::ICON),
         _ => {}
     }
     if let Some(id) = path
@@ -109,13 +109,9 @@ async fn answer(State(shared): State<Arc<Shared>>, request: Request) -> Response
         return live::events(shared.clone(), id.to_owned()).await;
     }
     let reading = shared.clone();
-    let read = tokio::task::spawn_blocking(move || pages::answer(&reading, &path, &query)).await;
+    let read = tokio::task::spawn_blocking(move || bytes::answer(&reading, &path, &query)).await;
     read.unwrap_or_else(|_| fault(&shared.store, 500, "This page could not be made."))
 }
-
-/// The icon of the pages.
-const ICON: &str = "<svg xmlns=\"http://www.w3.org/2000/svg\" viewBox=\"0 0 16 16\"><path fill=\"#0969da\" d=\"M1 1h14v14z\"/>\
-                    <path fill=\"#1a7f37\" d=\"M1 1v14h14z\"/></svg>";
 
 /// Returns the path of an address; `None` for one that leads out of its folder, or is no text.
 fn decoded(path: &str) -> Option<String> {

@@ -12,15 +12,40 @@ pub(crate) struct Page {
 
 const MENU: [(&str, &str); 3] = [("Stages", "/"), ("Graph", "/graph"), ("Runs", "/runs")];
 
-/// Writes a page. `store` is the name of the store.
+/// What a page of a site may load: files beside it, and images that are in it. In a file, `'self'` means nothing to some browsers.
+const POLICY: &str = "default-src 'none'; style-src 'self' file:; script-src 'self' file:; img-src 'self' file: data:; base-uri 'none'; \
+                      form-action 'none'";
+
+/// Writes a page that a server sends. `store` is the path of the store.
 pub(crate) fn framed(store: &str, page: &Page) -> String {
-    let Page { title, part, body } = page;
     let name = store.rsplit('/').next().unwrap_or(store);
+    let search = html! {
+        form.search role="search" action="/search" {
+            label.hidden for="q" { "Search" }
+            input #q type="search" name="q" placeholder="Search: a name, a reference, rate < 0.1, tag:best";
+        }
+    };
+    let foot = html! { "Read from " code { (store) } ", which these pages never change." };
+    whole(name, page, false, &search, &foot)
+}
+
+/// Writes a page of a site. `store` is the name of the store.
+pub(crate) fn framed_as_file(store: &str, page: &Page) -> String {
+    let foot = html! {
+        "Written by " code { "pylightnix site" } ". What these files cannot do, " code { "pylightnix serve" }
+        " does with the store: plots, comparisons, conditions, a search, and runs as they go on."
+    };
+    whole(store, page, true, &html! {}, &foot)
+}
+
+fn whole(name: &str, page: &Page, is_file: bool, search: &Markup, foot: &Markup) -> String {
+    let Page { title, part, body } = page;
     let markup = html! {
         (DOCTYPE)
         html lang="en" {
             head {
                 meta charset="utf-8";
+                @if is_file { meta http-equiv="Content-Security-Policy" content=(POLICY); }
                 meta name="viewport" content="width=device-width, initial-scale=1";
                 meta name="color-scheme" content="light dark";
                 title { (title) " · " (name) }
@@ -28,22 +53,19 @@ pub(crate) fn framed(store: &str, page: &Page) -> String {
                 link rel="stylesheet" href="/style.css";
                 script src="/page.js" defer {}
             }
-            body {
+            body .file[is_file] {
                 a.skip href="#main" { "Skip to the content" }
                 header {
-                    a.home href="/" title=(store) { span.mark aria-hidden="true" {} (name) }
+                    a.home href="/" { span.mark aria-hidden="true" {} (name) }
                     nav aria-label="Pages" {
                         @for (word, to) in MENU {
                             a href=(to) aria-current=[(word == *part).then_some("page")] { (word) }
                         }
                     }
-                    form.search role="search" action="/search" {
-                        label.hidden for="q" { "Search" }
-                        input #q type="search" name="q" placeholder="Search: a name, a reference, rate < 0.1, tag:best";
-                    }
+                    (search)
                 }
                 main #main tabindex="-1" { (body) }
-                footer { "Read from " code { (store) } ", which these pages never change." }
+                footer { (foot) }
             }
         }
     };

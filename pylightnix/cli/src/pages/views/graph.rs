@@ -19,10 +19,10 @@ pub(crate) fn graph(page: &Drawn, query: &Query, has_plan: bool) -> Page {
         body: html! {
             h1 { (title) }
             p.faint {
-                (page.picture.summary()) ". Dependencies are above what uses them."
+                (page.picture.summary()) ". Dependencies are above what uses them, or left of it."
                 @match page.is_whole {
                     true => { @if query.first("all").is_some() { " " a href={ "/graph" (query.without("all")) } { "Group similar stages" } } },
-                    false => { " " a href={ "/graph" (query.with("all", 1)) } { "Draw each stage" } },
+                    false => { " " a.live href={ "/graph" (query.with("all", 1)) } { "Draw each stage" } },
                 }
                 @if has_plan && page.is_plan { " · " a href="/graph?store=1" { "The whole store" } }
                 @if has_plan && !page.is_plan { " · " a href="/graph" { "The plan" } }

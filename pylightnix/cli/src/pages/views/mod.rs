@@ -16,7 +16,7 @@ mod text_diff;
 
 pub(super) use artifact::artifact;
 pub(super) use compared::compared;
-pub(super) use frame::{Page, fault, framed};
+pub(super) use frame::{Page, fault, framed, framed_as_file};
 pub(super) use graph::graph;
 pub(super) use overview::overview;
 pub(super) use realization::realization;
@@ -28,3 +28,6 @@ pub(super) use stage::stage;
 pub(super) const STYLES: &str = include_str!("style.css");
 /// The script of all pages.
 pub(super) const SCRIPT: &str = include_str!("page.js");
+/// The icon of the pages.
+pub(super) const ICON: &str = "<svg xmlns=\"http://www.w3.org/2000/svg\" viewBox=\"0 0 16 16\"><path fill=\"#0969da\" d=\"M1 1h14v14z\"/>\
+                    <path fill=\"#1a7f37\" d=\"M1 1v14h14z\"/></svg>";

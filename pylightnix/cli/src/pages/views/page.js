@@ -40,6 +40,44 @@
     window.addEventListener("pointerup", () => { from = null; });
   }
 
+  // In files, tables are sorted and filtered here; a server does it for all rows.
+  if (document.body.classList.contains("file")) {
+    for (const table of document.querySelectorAll("main table")) {
+      const body = table.tBodies[0];
+      if (!body || body.rows.length < 3) continue;
+      const label = document.createElement("label");
+      label.className = "sift";
+      const input = document.createElement("input");
+      input.type = "search";
+      label.append("Only rows with ", input);
+      table.closest(".scroll").before(label);
+      input.addEventListener("input", () => {
+        const word = input.value.toLowerCase();
+        for (const row of body.rows) row.hidden = !row.textContent.toLowerCase().includes(word);
+      });
+      for (const [at, heading] of [...table.tHead.rows[0].cells].entries()) {
+        if (!heading.textContent.trim() || heading.querySelector(".hidden")) continue;
+        const button = document.createElement("button");
+        button.type = "button";
+        button.textContent = heading.textContent;
+        heading.replaceChildren(button);
+        heading.removeAttribute("aria-sort");
+        let is_down = true;
+        button.addEventListener("click", () => {
+          is_down = !is_down;
+          const key = (row) => row.cells[at].dataset.value ?? row.cells[at].querySelector("time")?.dateTime ?? row.cells[at].textContent.trim();
+          const order = (one, other) => {
+            const [left, right] = [key(one), key(other)], by = Number(left) - Number(right);
+            return (left && right && !Number.isNaN(by) ? by : left.localeCompare(right)) * (is_down ? -1 : 1);
+          };
+          body.append(...[...body.rows].sort(order));
+          for (const other of table.tHead.rows[0].cells) other.removeAttribute("aria-sort");
+          heading.setAttribute("aria-sort", is_down ? "descending" : "ascending");
+        });
+      }
+    }
+  }
+
   document.addEventListener("keydown", (event) => {
     if (event.key !== "/" || event.ctrlKey || event.metaKey || event.target.closest("input, select, textarea")) return;
     const search = document.getElementById("q");

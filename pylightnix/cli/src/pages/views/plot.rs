@@ -231,7 +231,7 @@ pub(super) fn parallel(
     framed(
         label,
         &html! {
-            g.lines {
+            g.over {
                 @for (title, to, line) in lines {
                     a href=(to) aria-label=(title) { path class="line c0" d=(path(line)) { title { (title) } } }
                 }

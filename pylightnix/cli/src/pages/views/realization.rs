@@ -133,7 +133,7 @@ fn lineage(page: &RealizationPage) -> Markup {
     let made_from: Vec<RRefId> = page.realization.context.realizations().cloned().collect();
     html! {
         (graph::picture(&Drawn::around(page)))
-        p { a href={ "/graph?of=" (page.id()) } { "All that it was made from" } }
+        p.live { a href={ "/graph?of=" (page.id()) } { "All that it was made from" } }
         @if !made_from.is_empty() {
             details open[made_from.len() <= 6] {
                 summary { "Made from " (count(made_from.len(), "result", "results")) }
@@ -141,7 +141,7 @@ fn lineage(page: &RealizationPage) -> Markup {
             }
         }
         @match &page.dependents {
-            None => p { a href="?dependents=1" { "Look for what was made from it" } ", which reads the whole store" },
+            None => p.live { a href="?dependents=1" { "Look for what was made from it" } ", which reads the whole store" },
             Some(all) if all.is_empty() => p.faint { "Nothing in this store was made from it." },
             Some(all) => details open[all.len() <= 6] {
                 summary { "Used by " (count(all.len(), "result", "results")) }
@@ -309,7 +309,7 @@ fn siblings(page: &RealizationPage) -> Markup {
         h2 { "Other results of the same config" }
         ul.plain {
             @for other in page.siblings.iter().take(MOST) {
-                li { (parts::short(other)) " " a href={ "/compare?r=" (other) "&r=" (page.id()) } { "compare" } }
+                li { (parts::short(other)) " " a.live href={ "/compare?r=" (other) "&r=" (page.id()) } { "compare" } }
             }
         }
         @if page.siblings.len() > MOST { p.faint { "and " (page.siblings.len() - MOST) " more" } }

@@ -126,7 +126,7 @@ fn stages(page: &RunPage<'_>) -> Markup {
                             }
                         }
                         td { (parts::badge(stage.phase.word(), stage.phase.word()))
-                            @if let (Some(since), None) = (stage.since, stage.took) { " " span.faint { "since " (parts::second(since)) } } }
+                            @if let (Phase::Building, Some(since)) = (stage.phase, stage.since) { " " span.faint { "since " (parts::second(since)) } } }
                         td.number { (stage.took.map(seconds).unwrap_or_default()) }
                         td { @for rref in stage.rrefs.iter().take(4) { (parts::short(rref)) " " } @if stage.rrefs.len() > 4 { "…" } }
                         td { (visible::line(&stage.why)) }

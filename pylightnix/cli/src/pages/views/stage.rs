@@ -22,7 +22,7 @@ pub(crate) fn stage(page: &StageTable, query: &Query) -> Page {
                     true => (count(page.all, "result", "results")),
                     false => { (page.matching) " of " (count(page.all, "result", "results")) },
                 }
-                " · " a href={ "/graph?of=" (page.name) } { "what the newest was made from" }
+                span.live { " · " a href={ "/graph?of=" (page.name) } { "what the newest was made from" } }
             }
             (conditions(page, query, &at))
             (tools(page, query, &at))
@@ -142,7 +142,7 @@ fn table(page: &StageTable, query: &Query, at: &str) -> Markup {
                         td { input type="checkbox" name="r" value=(row.rref) aria-label={ "Mark " (short_rref(&row.rref)) }; }
                         th scope="row" { (parts::short(&row.rref)) }
                         @for ((cell, column), number) in row.cells.iter().zip(columns).zip(&numeric) {
-                            td .number[*number] { (shown(cell.as_ref(), column.kind)) }
+                            td .number[*number] data-value=[raw(cell.as_ref())] { (shown(cell.as_ref(), column.kind)) }
                         }
                     }
                 }
@@ -171,6 +171,11 @@ fn is_numeric(page: &StageTable, at: usize) -> bool {
         .filter_map(|row| row.cells[at].as_ref());
     page.shown.columns[at].kind != ColumnKind::Built
         && cells.all(|cell| matches!(cell, Cell::Value(value) if value.is_number()))
+}
+
+/// The number in a cell, by which rows are sorted.
+fn raw(cell: Option<&Cell>) -> Option<f64> {
+    cell.and_then(Cell::number)
 }
 
 /// A cell as people read it.

@@ -1,0 +1,142 @@
+//! Writes pages as files, for a colleague, a supplement or a static host: all that can be reached from the first page.
+
+mod addresses;
+mod folder;
+
+use std::collections::{BTreeSet, VecDeque};
+use std::fs;
+use std::path::Path;
+
+use super::model::{Query, Reader};
+use super::{page, views};
+use crate::draw::{State, styles};
+use crate::exit::CommandResult;
+use addresses::{Address, File, Names};
+use folder::Folder;
+use pylightnix::config::RRefId;
+
+/// What to write.
+pub(crate) struct Site<'a> {
+    pub(crate) reader: &'a Reader,
+    /// The most pages of realizations.
+    pub(crate) pages: usize,
+    pub(crate) artifacts: Artifacts,
+}
+
+/// Which files of artifacts are there beside their pages.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Artifacts {
+    /// Copies of those that are at most this large, in bytes.
+    UpTo(u64),
+    /// Copies of all.
+    Copy,
+    /// Symbolic links to the store.
+    Link,
+}
+
+/// What was written.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, serde::Serialize)]
+pub(crate) struct Written {
+    pub(crate) files: usize,
+    /// The files that are new or have other bytes than before.
+    pub(crate) changed: usize,
+    pub(crate) removed: usize,
+    /// The realizations without a page of their own.
+    pub(crate) without_page: usize,
+}
+
+impl Site<'_> {
+    /// Writes all files into a folder that is empty, not there yet, or has a site of before.
+    pub(crate) fn write(&self, folder: &Path) -> CommandResult<Written> {
+        let mut folder = Folder::open(folder)?;
+        let shown = self.shown()?;
+        let all = self.reader.chosen().map_or(0, BTreeSet::len);
+        let names = Names { shown: &shown };
+        let store = self.reader.name();
+        let store = store.rsplit('/').next().unwrap_or(&store).to_owned();
+        let css = format!("{}\n{}", styles(&State::ALL), views::STYLES);
+        folder.write("style.css", css.as_bytes())?;
+        folder.write("page.js", views::SCRIPT.as_bytes())?;
+        folder.write("icon.svg", views::ICON.as_bytes())?;
+        let mut waiting = VecDeque::from([Address::parse("/")]);
+        let mut seen: BTreeSet<File> =
+            BTreeSet::from([names.file(&waiting[0]).unwrap_or_default()]);
+        while let Some(address) = waiting.pop_front() {
+            let Some(file) = names.file(&address) else {
+                continue;
+            };
+            if let Some((rref, path)) = address.bytes() {
+                self.put(&mut folder, &file, &rref, path)?;
+                continue;
+            }
+            let made = match page::page(self.reader, &address.path, &Query::parse(&address.query)) {
+                Ok(made) => made,
+                Err(fault) => views::fault("Not found", &fault.report().unwrap_or_default()),
+            };
+            let html = views::framed_as_file(&store, &made);
+            let html = names.rewritten(
+                &html,
+                &file,
+                &mut |to| {
+                    let Some(next) = names.file(&to) else {
+                        return false;
+                    };
+                    if let Some((rref, path)) = to.bytes()
+                        && !self.takes(&rref, path)
+                    {
+                        return false;
+                    }
+                    if seen.insert(next) && !to.is_own() {
+                        waiting.push_back(to);
+                    }
+                    true
+                },
+                &|rref, path| self.inline(rref, path),
+            );
+            folder.write(&file, html.as_bytes())?;
+        }
+        let mut written = folder.end()?;
+        written.without_page = all - shown.len();
+        Ok(written)
+    }
+
+    /// Returns the realizations that have pages: the newest.
+    fn shown(&self) -> CommandResult<BTreeSet<RRefId>> {
+        let chosen = self.reader.chosen().into_iter().flatten().cloned();
+        let mut chosen: Vec<RRefId> = chosen.collect();
+        if chosen.len() > self.pages {
+            let built = |rref: &RRefId| self.reader.store.realization(rref).ok()?.last_built();
+            chosen.sort_by_cached_key(|rref| std::cmp::Reverse(built(rref)));
+            chosen.truncate(self.pages);
+        }
+        Ok(chosen.into_iter().collect())
+    }
+
+    /// Returns whether a file of an artifact is there.
+    fn takes(&self, rref: &RRefId, path: &str) -> bool {
+        let file = self.reader.store.out_dir(rref).join(path);
+        let size = fs::metadata(file).map(|found| found.len());
+        match (self.artifacts, size) {
+            (_, Err(_)) => false,
+            (Artifacts::UpTo(most), Ok(size)) => size <= most,
+            (Artifacts::Copy | Artifacts::Link, Ok(_)) => true,
+        }
+    }
+
+    /// Returns the bytes of a picture that has to be in its page: no host is to serve it as a page.
+    fn inline(&self, rref: &RRefId, path: &str) -> Option<Vec<u8>> {
+        let is_svg = path.to_ascii_lowercase().ends_with(".svg");
+        match is_svg && self.takes(rref, path) {
+            true => fs::read(self.reader.store.out_dir(rref).join(path)).ok(),
+            false => None,
+        }
+    }
+
+    fn put(&self, folder: &mut Folder, file: &str, rref: &RRefId, path: &str) -> CommandResult<()> {
+        let from = self.reader.store.out_dir(rref).join(path);
+        match self.artifacts {
+            Artifacts::Link => folder.link(file, &from),
+            _ => folder.copy(file, &from),
+        }
+    }
+}

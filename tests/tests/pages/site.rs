@@ -1,0 +1,214 @@
+//! Pages as files.
+
+use pylightnix::store::Store;
+use serde_json::Value;
+use std::collections::BTreeMap;
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::process::{Command, Output};
+use std::time::SystemTime;
+use tests::store::store;
+
+use super::hostile::{EVIL, hostile};
+use super::shown::models;
+use super::{STORE, publish};
+
+fn run(store: &Store, site: &Path, words: &[&str]) -> Output {
+    let mut command = Command::new(STORE);
+    command
+        .arg("site")
+        .arg(site)
+        .args(words)
+        .args(["--json", "--store"])
+        .arg(store.root());
+    command.output().unwrap()
+}
+
+/// Writes a site, which has to succeed, and returns what is said of it.
+pub(super) fn write(store: &Store, site: &Path, words: &[&str]) -> Value {
+    let output = run(store, site, words);
+    assert!(
+        output.status.success(),
+        "{}",
+        String::from_utf8_lossy(&output.stderr)
+    );
+    serde_json::from_slice(&output.stdout).unwrap()
+}
+
+/// Returns all files with the times at which they were written.
+fn files(site: &Path) -> BTreeMap<PathBuf, SystemTime> {
+    let mut found = BTreeMap::new();
+    let mut folders = vec![site.to_owned()];
+    while let Some(folder) = folders.pop() {
+        for entry in fs::read_dir(folder).unwrap() {
+            let entry = entry.unwrap();
+            match entry.file_type().unwrap().is_dir() {
+                true => folders.push(entry.path()),
+                false => {
+                    drop(found.insert(entry.path(), entry.metadata().unwrap().modified().unwrap()))
+                }
+            }
+        }
+    }
+    found
+}
+
+/// Returns the files that a page leads to.
+fn links(page: &Path) -> Vec<PathBuf> {
+    let text = fs::read_to_string(page).unwrap();
+    let parts = text
+        .split(" href=\"")
+        .skip(1)
+        .chain(text.split(" src=\"").skip(1));
+    let links = parts.filter_map(|part| part.split('"').next());
+    let links = links.filter(|link| !link.starts_with("data:") && !link.starts_with('#'));
+    links
+        .map(|link| page.parent().unwrap().join(link))
+        .collect()
+}
+
+#[test]
+fn a_site_has_what_it_links_to_and_nothing_of_others() {
+    let (folder, store) = store();
+    let (data, models) = models(&store, 3);
+    let other = publish(
+        &store,
+        r#"{"name": "secret", "word": "undisclosed"}"#,
+        &[],
+        &[],
+        "",
+    );
+    let site = folder.path().join("site");
+    let said = write(
+        &store,
+        &site,
+        &[&models[0].to_string(), &models[1].to_string()],
+    );
+    let all = files(&site);
+    assert_eq!(said["files"], all.len() - 1, "all but the list: {all:?}");
+    let pages: Vec<_> = all
+        .keys()
+        .filter(|path| path.extension().is_some_and(|end| end == "html"))
+        .collect();
+    assert!(pages.len() > 10, "{pages:?}");
+    for page in &pages {
+        for link in links(page) {
+            assert!(
+                link.exists(),
+                "{} leads to {}",
+                page.display(),
+                link.display()
+            );
+        }
+        let text = fs::read_to_string(page).unwrap();
+        assert!(
+            !text.contains("secret") && !text.contains("undisclosed"),
+            "{}",
+            page.display()
+        );
+        assert!(!text.contains(&models[2].to_string()), "{}", page.display());
+    }
+    let text = |name: &str| fs::read_to_string(site.join(name)).unwrap();
+    assert!(text("index.html").contains("href=\"stage/model.html\""));
+    assert!(text("stage/model.html").contains(&format!(
+        "href=\"../r/{}.html\"",
+        models[0].to_string().replace(':', "-")
+    )));
+    assert!(
+        text(&format!("r/{}.html", data.to_string().replace(':', "-")))
+            .contains("Used by 2 results")
+    );
+    assert!(
+        !site
+            .join(format!("r/{}.html", other.to_string().replace(':', "-")))
+            .exists()
+    );
+}
+
+#[test]
+fn a_second_time_nothing_is_touched_and_what_is_gone_goes() {
+    let (folder, store) = store();
+    let (_, models) = models(&store, 3);
+    let site = folder.path().join("site");
+    let _ = write(&store, &site, &[]);
+    let before = files(&site);
+    let again = write(&store, &site, &[]);
+    assert_eq!(
+        (&again["changed"], &again["removed"]),
+        (&0.into(), &0.into())
+    );
+    assert_eq!(files(&site), before);
+
+    let fewer = write(&store, &site, &["--pages", "1"]);
+    assert_eq!(fewer["without_page"], 3);
+    assert_eq!(fs::read_dir(site.join("r")).unwrap().count(), 1);
+    assert!(fewer["removed"].as_u64() > Some(2), "{fewer}");
+    let page = fs::read_to_string(site.join("stage/model.html")).unwrap();
+    assert!(
+        page.contains(&models[0].to_string()),
+        "it is in the table, without a link"
+    );
+}
+
+#[test]
+fn a_folder_with_other_things_is_refused() {
+    let (folder, store) = store();
+    let _ = models(&store, 1);
+    let site = folder.path().join("site");
+    fs::create_dir(&site).unwrap();
+    fs::write(site.join("thesis.tex"), "years of work").unwrap();
+    let refused = run(&store, &site, &[]);
+    assert_eq!(refused.status.code(), Some(2));
+    assert!(String::from_utf8_lossy(&refused.stderr).contains("thesis.tex"));
+    assert_eq!(files(&site).len(), 1);
+    fs::remove_file(site.join("thesis.tex")).unwrap();
+    let _ = write(&store, &site, &[]);
+    fs::write(site.join("stage/notes.txt"), "mine").unwrap();
+    assert_eq!(run(&store, &site, &[]).status.code(), Some(2));
+    assert_eq!(
+        fs::read_to_string(site.join("stage/notes.txt")).unwrap(),
+        "mine"
+    );
+}
+
+#[test]
+fn no_artifact_is_a_page_of_the_site() {
+    let (folder, store) = store();
+    let _ = hostile(&store);
+    let site = folder.path().join("site");
+    let _ = write(&store, &site, &["--artifacts", "copy"]);
+    let mut artifacts = 0;
+    for path in files(&site).into_keys() {
+        let bytes = fs::read(&path).unwrap();
+        let text = String::from_utf8_lossy(&bytes);
+        let end = path
+            .extension()
+            .unwrap_or_default()
+            .to_string_lossy()
+            .into_owned();
+        if path.starts_with(site.join("files")) {
+            artifacts += 1;
+            assert!(
+                ["bin", "json", "csv"].contains(&end.as_str()),
+                "{}",
+                path.display()
+            );
+        } else {
+            assert!(
+                !text.contains(EVIL) && !text.contains("<img src=x"),
+                "{}",
+                path.display()
+            );
+            assert!(
+                end != "html" || text.contains("Content-Security-Policy"),
+                "{}",
+                path.display()
+            );
+        }
+    }
+    assert!(artifacts >= 5, "{artifacts}");
+
+    let small = folder.path().join("small");
+    let _ = write(&store, &small, &["--artifacts", "1B"]);
+    assert!(!small.join("files").exists());
+}
