@@ -125,6 +125,7 @@ fn what_a_store_says_stays_text() {
         format!("/r/{rref}/a/{encoded}"),
         format!("/r/{rref}/a/x.json"),
         format!("/r/{rref}/a/x.csv"),
+        format!("/r/{rref}/a/x.md"),
         format!("/r/{rref}/a/x.html"),
         format!("/r/{rref}/a/x.svg"),
         format!("/compare?r={rref}&r={other}"),
@@ -141,6 +142,11 @@ fn what_a_store_says_stays_text() {
         );
         assert!(
             !answer.body.contains("<img src=x"),
+            "{path}: {}",
+            answer.body
+        );
+        assert!(
+            !answer.body.contains("javascript:"),
             "{path}: {}",
             answer.body
         );

@@ -15,7 +15,9 @@ pub(super) fn hostile(store: &Store) -> (RRefId, RRefId) {
     let svg = b"<svg xmlns=\"http://www.w3.org/2000/svg\"><script>alert(1)</script></svg>";
     let json = format!("{{\"{evil}\": \"{evil}\"}}");
     let config = format!(r#"{{"name": "evil", "text": "{evil}"}}"#);
-    let files: [(&str, &[u8]); 6] = [
+    let md = format!("# {evil}\n\n{evil}\n\n[x](javascript:alert(1)) ![y](x.svg) `a`");
+    let files: [(&str, &[u8]); 7] = [
+        ("x.md", md.as_bytes()),
         (name, evil.as_bytes()),
         ("x.svg", svg),
         ("x.html", evil.as_bytes()),

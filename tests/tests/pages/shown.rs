@@ -173,6 +173,21 @@ fn artifacts_are_shown_as_what_they_are() {
         json.contains("<dt>accuracy</dt>") && json.contains("0.9999"),
         "{json}"
     );
+    let words = publish(
+        &store,
+        r#"{"name": "words"}"#,
+        &[],
+        &[(
+            "notes.md",
+            b"# Notes\n\n| a | b |\n|---|---|\n| *1* | 2 |\n",
+        )],
+        "",
+    );
+    let notes = served.page(&format!("/r/{words}/a/notes.md"));
+    assert!(
+        notes.contains("<h1>Notes</h1>") && notes.contains("<em>1</em>"),
+        "{notes}"
+    );
     let html = served.page(&format!("/r/{}/a/report.html", models[0]));
     assert!(html.contains("<iframe sandbox=\"allow-scripts\""), "{html}");
     assert_eq!(

@@ -34,6 +34,7 @@ pub(crate) enum Content {
     /// A text, and the number of bytes that are left out behind it.
     Text(String, u64),
     Json(Value),
+    Markdown(String),
     Csv(CsvTable),
     Array(Array),
     /// A page, which is shown in a sandbox.
@@ -146,6 +147,10 @@ fn content(
                 Err(_) => text(&bytes),
             }
         }
+        "md" | "markdown" if bytes.len() <= TEXT => match String::from_utf8(bytes) {
+            Ok(text) => Content::Markdown(text),
+            Err(error) => text(error.as_bytes()),
+        },
         "json" if bytes.len() <= JSON => match serde_json::from_slice(&bytes) {
             Ok(value) => Content::Json(value),
             Err(_) => text(&bytes),

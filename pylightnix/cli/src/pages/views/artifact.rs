@@ -4,6 +4,7 @@ use maud::{Markup, html};
 
 use super::super::model::{Array, Artifact, Content, CsvTable, Query, Shown};
 use super::frame::Page;
+use super::markdown::markdown;
 use super::{links, parts, plot};
 use crate::text::{short_rref, size};
 use crate::visible;
@@ -38,6 +39,7 @@ fn content(page: &Artifact, query: &Query, raw: &str) -> Markup {
             @if *left_out > 0 { p.faint { "and " (size(*left_out)) " more" } }
         },
         Content::Json(value) => parts::json(value),
+        Content::Markdown(text) => markdown(text),
         Content::Csv(table) => csv(page, table, query),
         Content::Array(found) => array(page, found),
         Content::Html => html! {

@@ -5,6 +5,7 @@ mod compared;
 mod frame;
 mod graph;
 mod links;
+mod markdown;
 mod overview;
 mod parts;
 mod plot;

@@ -40,6 +40,22 @@
     window.addEventListener("pointerup", () => { from = null; });
   }
 
+  // Pictures side by side, or on each other.
+  for (const pair of document.querySelectorAll(".pair")) {
+    const label = document.createElement("label");
+    label.className = "slide";
+    const range = document.createElement("input");
+    range.type = "range";
+    range.value = 100;
+    label.append("Lay the second on the first ", range);
+    pair.before(label);
+    range.addEventListener("input", () => {
+      pair.classList.toggle("over", range.value < 100);
+      pair.lastElementChild.querySelector("img").style.clipPath = range.value < 100 ? `inset(0 0 0 ${range.value}%)` : "";
+      pair.firstElementChild.querySelector("figcaption").hidden = range.value < 100;
+    });
+  }
+
   // In files, tables are sorted and filtered here; a server does it for all rows.
   if (document.body.classList.contains("file")) {
     for (const table of document.querySelectorAll("main table")) {
