@@ -14,7 +14,7 @@ const COLUMNS: usize = 12;
 /// The most lines of a plot.
 const LINES: usize = 500;
 /// The most points of a scatter plot that are drawn one by one.
-const POINTS: usize = 5000;
+const POINTS: usize = 2000;
 
 /// A page of the table of a stage.
 pub(crate) struct StageTable {
