@@ -16,6 +16,7 @@ pub mod runs;
 pub mod s3;
 pub mod services;
 pub mod slurm;
+pub mod ssh;
 pub mod store;
 pub mod terminal;
 pub mod web;

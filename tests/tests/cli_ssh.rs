@@ -8,7 +8,6 @@ use std::fs;
 use std::os::unix::fs::{PermissionsExt as _, symlink};
 use std::path::PathBuf;
 use std::process::{Command, Output};
-use tests::services::brings;
 use tests::store::{config, config_on, folder, objects, publish_on, publish_texts};
 
 const PROGRAM: &str = env!("CARGO_BIN_EXE_store-cli");
@@ -235,53 +234,10 @@ fn messages_are_read_back_and_others_are_refused() {
     assert!(Lacking::read_from(&none, &mut &bytes[..]).is_err());
 }
 
-/// An OpenSSH server that is started for each connection, over a pipe, and a client that trusts it. `None` on a machine that has none,
-/// unless `CI` is `true`, where that is a failure.
-fn server(machines: &Machines) -> Option<PathBuf> {
-    if !brings("ssh/install", &[]) {
-        return None;
-    }
-    let folder = machines.path("");
-    let folder = folder.display();
-    let generated = ["host", "own"].map(|name| {
-        let key = machines.path(name);
-        let mut generate = Command::new("ssh-keygen");
-        generate
-            .args(["-q", "-t", "ed25519", "-N", "", "-f"])
-            .arg(&key);
-        generate.status().unwrap().success()
-    });
-    assert_eq!(generated, [true, true]);
-    let read = |name: &str| fs::read_to_string(machines.path(name)).unwrap();
-    fs::write(
-        machines.path("known"),
-        format!("there {}", read("host.pub")),
-    )
-    .unwrap();
-    let path = std::env::var("PATH").unwrap();
-    let server = format!(
-        "HostKey {folder}/host\nAuthorizedKeysFile {folder}/own.pub\nUsePAM no\nStrictModes no\nPermitRootLogin yes\n\
-         SetEnv PATH={folder}/bin:{path}\nLogLevel QUIET\nPidFile none\n"
-    );
-    let client = format!(
-        "Host there\nProxyCommand /usr/sbin/sshd -i -f {folder}/server\nIdentityFile {folder}/own\nIdentitiesOnly yes\n\
-         UserKnownHostsFile {folder}/known\nStrictHostKeyChecking yes\nBatchMode yes\n"
-    );
-    fs::write(machines.path("server"), server).unwrap();
-    fs::write(machines.path("client"), client).unwrap();
-    let ssh = machines.path("ssh");
-    fs::write(
-        &ssh,
-        format!("#!/bin/sh\nexec /usr/bin/ssh -F {folder}/client \"$@\"\n"),
-    )
-    .unwrap();
-    Some(ssh)
-}
-
 #[test]
 fn a_real_server_is_copied_to_and_from() {
     let machines = Machines::new();
-    if server(&machines).is_none() {
+    if tests::ssh::client(machines.folder.path()).is_none() {
         return;
     }
     let (base, top) = pair(&machines.here);

@@ -25,6 +25,7 @@ mod options;
 mod peers;
 mod plans;
 mod processes;
+mod remotes;
 mod schedule;
 mod second;
 mod slurm;
@@ -128,6 +129,11 @@ const BENCHMARKS: &[Benchmark] = &[
         name: "gcwait",
         run: gcwait::run,
         child: None,
+    },
+    Benchmark {
+        name: "remotes",
+        run: remotes::run,
+        child: Some(remotes::child),
     },
     Benchmark {
         name: "check",
