@@ -169,6 +169,17 @@ fn a_folder_with_other_things_is_refused() {
         fs::read_to_string(site.join("stage/notes.txt")).unwrap(),
         "mine"
     );
+    fs::remove_file(site.join("stage/notes.txt")).unwrap();
+    // A list that names what is elsewhere, as in a site that somebody sent.
+    let (beside, list) = (
+        folder.path().join("thesis.tex"),
+        site.join(".pylightnix-site"),
+    );
+    fs::write(&beside, "years of work").unwrap();
+    let listed = fs::read_to_string(&list).unwrap();
+    fs::write(&list, format!("{listed}../thesis.tex\n")).unwrap();
+    let _ = write(&store, &site, &[]);
+    assert!(beside.exists());
 }
 
 #[test]

@@ -30,7 +30,9 @@ impl Folder {
     pub(super) fn open(root: &Path) -> CommandResult<Self> {
         fs::create_dir_all(root).map_err(failed("make the folder", root))?;
         let list = fs::read_to_string(root.join(LIST)).unwrap_or_default();
-        let before: BTreeSet<String> = list.lines().map(str::to_owned).collect();
+        let listed: BTreeSet<&str> = list.lines().collect();
+        // Of what is listed, only what is found below it: nothing else is ever removed.
+        let mut before = BTreeSet::new();
         let mut waiting = vec![root.to_owned()];
         while let Some(folder) = waiting.pop() {
             let entries = fs::read_dir(&folder).map_err(failed("read the folder", &folder))?;
@@ -45,7 +47,9 @@ impl Folder {
                     .into_owned();
                 if kind.is_dir() {
                     waiting.push(path);
-                } else if name != LIST && !before.contains(&name) {
+                } else if listed.contains(name.as_str()) {
+                    before.insert(name);
+                } else if name != LIST {
                     return Err(CommandError::Usage(format!(
                         "{} is no file of a site: give a folder that is empty, or that has nothing but a site",
                         path.display()
