@@ -80,6 +80,7 @@
 //!
 //! # Features
 //!
+//! - `csv`: the format `Csv<T>`, tables of structs.
 //! - `fetch`: the stage `fetch_url`, files from servers.
 //! - `npy`: the format `Npy<T>`, arrays of `ndarray` as NumPy files.
 //! - `signals`: `realize::Cancel::on_signals`, by which Ctrl-C stops runs.

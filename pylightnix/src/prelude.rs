@@ -4,6 +4,8 @@
 //! latest())]` resolves them without an import; elsewhere write `matcher::latest()`. If two preludes export the same name,
 //! an explicit import takes precedence over a glob import: `use pylightnix::prelude::Text;`.
 
+#[cfg(feature = "csv")]
+pub use crate::lens::format::Csv;
 #[cfg(feature = "npy")]
 pub use crate::lens::format::Npy;
 pub use crate::lens::format::{Bytes, Format, Json, Opaque, Text};

@@ -518,3 +518,126 @@ mod what_comes_back {
         assert_eq!(write("rows.npy", &rows), write("columns.npy", &columns));
     }
 }
+
+mod tables {
+    use super::{Csv, Format, Json, Npy, Text, array, fs};
+    use ndarray::ArrayD;
+    use proptest::prelude::*;
+    use pylightnix::lens::format::Gz;
+    use serde::{Deserialize, Serialize};
+    use std::collections::BTreeMap;
+    use std::path::PathBuf;
+    use tempfile::TempDir;
+
+    #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+    enum Kind {
+        Train,
+        Test,
+    }
+
+    /// A row with each kind of field.
+    #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+    struct Row {
+        name: String,
+        maybe: Option<String>,
+        count: u64,
+        below: i32,
+        loss: f64,
+        few: Option<f32>,
+        kind: Kind,
+        good: bool,
+    }
+
+    fn place() -> (TempDir, PathBuf) {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("value");
+        (folder, path)
+    }
+
+    fn saved<F: Format>(value: &F::View) -> Result<Vec<u8>, String> {
+        let (folder, path) = place();
+        F::write(value, &path).map_err(|error| error.to_string())?;
+        assert_eq!(
+            fs::read_dir(folder.path()).unwrap().count(),
+            1,
+            "nothing else is left"
+        );
+        Ok(fs::read(&path).unwrap())
+    }
+
+    fn loaded<F: Format>(bytes: &[u8]) -> F::Value {
+        let (_folder, path) = place();
+        fs::write(&path, bytes).unwrap();
+        F::read(&path).unwrap()
+    }
+
+    prop_compose! {
+        fn row()(
+            name in ".*", maybe in proptest::option::of("[a-z\", \n\r]*"), count in any::<u64>(), below in any::<i32>(),
+            loss in any::<f64>(), few in proptest::option::of(any::<f32>()), train in any::<bool>(), good in any::<bool>()
+        ) -> Row {
+            let kind = if train { Kind::Train } else { Kind::Test };
+            Row { name, maybe, count, below, loss, few, kind, good }
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn a_table_is_loaded_as_it_was_saved_or_refused(rows in proptest::collection::vec(row(), 0..8)) {
+            let fits = rows.iter().all(|row| row.maybe.as_deref() != Some(""));
+            match saved::<Csv<Row>>(&rows) {
+                Ok(bytes) => {
+                    prop_assert!(fits);
+                    prop_assert_eq!(loaded::<Csv<Row>>(&bytes), rows.clone());
+                    prop_assert_eq!(saved::<Csv<Row>>(&rows).unwrap(), bytes);
+                }
+                Err(error) => prop_assert!(!fits, "{}", error),
+            }
+        }
+
+        #[test]
+        fn what_is_compressed_comes_back(text in "(.|\n){0,400}", times in 1..50_usize) {
+            let text = text.repeat(times);
+            let bytes = saved::<Gz<Text>>(&text).unwrap();
+            prop_assert_eq!(&bytes[..10], [0x1f, 0x8b, 8, 0, 0, 0, 0, 0, 0, 255]);
+            prop_assert_eq!(loaded::<Gz<Text>>(&bytes), text.clone());
+            prop_assert_eq!(saved::<Gz<Text>>(&text).unwrap(), bytes);
+        }
+    }
+
+    #[test]
+    fn what_is_no_table_is_refused() {
+        let error = saved::<Csv<(u32, u32)>>(&[(1, 2)]).unwrap_err();
+        assert!(error.contains("a row has to be a struct"), "{error}");
+        let map = BTreeMap::from([("a".to_owned(), 1)]);
+        let error = saved::<Csv<BTreeMap<String, u32>>>(&[map]).unwrap_err();
+        assert!(
+            error.starts_with("row 0 cannot be a line of a table"),
+            "{error}"
+        );
+        let lists: Vec<BTreeMap<String, Vec<u8>>> = vec![BTreeMap::new()];
+        assert!(saved::<Csv<BTreeMap<String, Vec<u8>>>>(&lists).is_err());
+        let (_folder, path) = place();
+        fs::write(&path, "name,count\nx,many\n").unwrap();
+        assert!(<Csv<Row> as Format>::read(&path).is_err());
+        assert!(saved::<Csv<Row>>(&[]).unwrap().is_empty());
+        assert!(loaded::<Csv<Row>>(b"").is_empty());
+    }
+
+    #[test]
+    fn any_format_can_be_compressed() {
+        let array: ArrayD<f64> = array![[1.0, 2.0], [3.0, 4.0]].into_dyn();
+        let bytes = saved::<Gz<Npy<f64>>>(&array).unwrap();
+        assert_eq!(loaded::<Gz<Npy<f64>>>(&bytes), array);
+        let (_folder, path) = place();
+        fs::write(&path, &bytes[..bytes.len() - 9]).unwrap();
+        assert!(
+            <Gz<Npy<f64>> as Format>::read(&path).is_err(),
+            "it is cut short"
+        );
+        fs::write(&path, "no gzip").unwrap();
+        assert!(<Gz<Json<u8>> as Format>::read(&path).is_err());
+        let error = saved::<Gz<Json<f64>>>(&f64::NAN).unwrap_err();
+        assert!(error.contains("NaN"), "{error}");
+    }
+}

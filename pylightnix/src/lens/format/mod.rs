@@ -1,5 +1,8 @@
 //! The formats of artifacts.
 
+#[cfg(feature = "csv")]
+mod csv;
+mod gz;
 mod json;
 #[cfg(feature = "npy")]
 mod npy;
@@ -10,6 +13,9 @@ use std::path::Path;
 use crate::BoxError;
 use crate::plan::matcher::OfTheLibrary;
 
+#[cfg(feature = "csv")]
+pub use csv::Csv;
+pub use gz::Gz;
 pub use json::Json;
 #[cfg(feature = "npy")]
 pub use npy::Npy;
@@ -49,7 +55,7 @@ pub use plain::{Bytes, Text};
 #[diagnostic::on_unimplemented(
     message = "`{Self}` is not the format of an artifact",
     label = "not a format",
-    note = "formats are `Text`, `Bytes`, `Json<T>`, `Npy<T>` (feature `npy`) and your own types that implement `Format`",
+    note = "formats are `Text`, `Bytes`, `Json<T>`, `Csv<T>` (feature `csv`), `Npy<T>` (feature `npy`), `Gz<F>` and your own types that implement `Format`",
     note = "an artifact without a format is an opaque file or folder: write it at `path()` and return `written()?`"
 )]
 pub trait Format: 'static {
