@@ -2,15 +2,21 @@
 
 from __future__ import annotations
 
+import copy
+import errno
 import fcntl
+import hashlib
 import json
 import os
+import pickle
 from pathlib import Path
+from typing import Any
 
 import pytest
 from conftest import Made
 
 from pylightnix_reader import Damaged, Missing, NotHere, Store, StoreError, UnknownVersion
+from pylightnix_reader import html, record
 
 
 def agree(made: Made) -> int:
@@ -123,6 +129,16 @@ def test_a_stub_has_all_but_its_files(made: Made) -> None:
         assert len(store.compare("mean", value="mean.json")) == len(store.named("mean"))
         with pytest.raises(NotHere, match=f"pylightnix pull {mean.rref} --store"):
             mean.load(next(iter(mean.promises)))
+        address = mean.folder / "remote"
+        os.chmod(mean.folder, 0o755)
+        address.unlink(missing_ok=True)
+        with pytest.raises(NotHere, match=f"--store {made.root}` fetches"):
+            mean.load("mean.json")
+        address.write_text("/a place\n")
+        with pytest.raises(NotHere, match="--remote '/a place'` fetches"):
+            mean.load("mean.json")
+        address.unlink()
+        os.chmod(mean.folder, 0o555)
         assert mean.verify() == [] and "at a remote" in mean._repr_html_()
         assert agree(made) >= 2
 
@@ -168,3 +184,132 @@ def test_other_versions_and_other_folders_are_refused(made: Made, tmp_path: Path
     (made.root / "format.json").write_text('{"format": "other"}')
     with pytest.raises(StoreError, match="no store"):
         Store(made.root)
+
+
+def test_copies_and_pickled_ones_have_a_lease_of_their_own(made: Made) -> None:
+    leases = made.root / "leases"
+    before = set(leases.iterdir())
+    with Store(made.root) as store:
+        mean = store["mean"]
+        (ours,) = set(leases.iterdir()) - before
+        other = pickle.loads(pickle.dumps(mean))
+        (theirs,) = set(leases.iterdir()) - before - {ours}
+        assert other == mean and other.store is not store
+        assert f"{mean.dref}\n" in theirs.read_text()
+        other.store.close()
+        assert ours.exists() and not theirs.exists()
+        with copy.copy(store), copy.deepcopy(store):
+            assert len(set(leases.iterdir()) - before) == 3
+        assert copy.copy(mean).store is store
+        assert set(leases.iterdir()) - before == {ours}
+
+
+def test_a_forked_process_has_a_lease_of_its_own(made: Made) -> None:
+    leases = made.root / "leases"
+    with Store(made.root) as store:
+        mean = store["mean"]
+        before = set(leases.iterdir())
+        text = {path: path.read_text() for path in before}
+        child = os.fork()
+        if child == 0:
+            status = 1
+            try:
+                store["numbers"]
+                (own,) = set(leases.iterdir()) - before
+                if mean.dref in own.read_text() and store["numbers"].dref in own.read_text():
+                    store.close()
+                    status = 0 if not own.exists() else 3
+            finally:
+                os._exit(status)
+        assert os.waitpid(child, 0)[1] == 0
+        # One that only closes what it inherited.
+        child = os.fork()
+        if child == 0:
+            store.close()
+            os._exit(0)
+        assert os.waitpid(child, 0)[1] == 0
+        assert {path: path.read_text() for path in leases.iterdir()} == text
+
+
+def test_a_lease_that_cannot_be_written_is_said_and_written_later(made: Made, monkeypatch: pytest.MonkeyPatch) -> None:
+    leases = made.root / "leases"
+    before = set(leases.iterdir())
+    write = os.write
+    full = False
+
+    def little(file: int, data: bytes) -> int:
+        if full and len(data) < 40:
+            raise OSError(errno.ENOSPC, "no space")
+        return write(file, data[:7])
+
+    with monkeypatch.context() as patched, Store(made.root) as store:
+        (lease,) = set(leases.iterdir()) - before
+        patched.setattr(os, "write", little)
+        full = True
+        with pytest.warns(RuntimeWarning, match="cannot be written"):
+            store["mean"]
+        assert lease.read_text() == ""
+        full = False
+        assert f"{store['mean'].dref}\n" in lease.read_text().splitlines(keepends=True)
+
+    def unlockable(file: int, how: int) -> None:
+        raise OSError(errno.ENOLCK, "no locks")
+
+    with monkeypatch.context() as patched:
+        patched.setattr(fcntl, "flock", unlockable)
+        with Store(made.root):
+            assert set(leases.iterdir()) == before
+
+
+def test_a_build_record_that_cannot_be_read_is_passed_over(made: Made) -> None:
+    with Store(made.root) as store:
+        mean = store["mean"]
+        known = mean.builds
+        text = json.dumps({**known[0].record, "stop": "yesterday"})
+        os.chmod(mean.folder, 0o755)
+        (mean.folder / "build-00000000-0000-7000-8000-000000000000.json").write_text(text)
+        assert mean.builds == known and store["mean"] == mean
+
+
+def test_a_list_of_one_dependency_is_a_list(made: Made) -> None:
+    with Store(made.root) as store:
+        mean = store["mean"]
+        numbers = mean.deps["numbers"]
+        assert not isinstance(numbers, list)
+        dref = numbers.dref
+        mean.__dict__["config"] = {"list": [dref], "one": dref, "path": [dref, "a", "b"], "object": {"a": dref}}
+        assert mean.deps == {"list": [numbers], "one": numbers, "path": numbers, "object": [numbers]}
+
+
+def test_a_page_reads_no_more_pictures_than_it_shows(made: Made, monkeypatch: pytest.MonkeyPatch) -> None:
+    read: list[Path] = []
+    monkeypatch.setattr(html, "picture", lambda path: read.append(path) or "")
+    with Store(made.root) as store:
+        mean = store["mean"]
+        files = tuple(record.Artifact(f"{at}.png", "file", 1) for at in range(html.MOST + 5))
+        mean.__dict__["record"] = record.Record("", {}, "ok", "", files)
+        mean._repr_html_()
+    assert len(read) == html.MOST
+
+
+@pytest.mark.parametrize("path", ["", "/etc/passwd", "..", "a/../b", "./a", "a//b", "a/"])
+def test_paths_that_lead_out_of_the_folder_are_refused(path: str) -> None:
+    def parsed(path: str) -> Any:
+        raw = f"{record.VERSION}\ndrv 0\nres ok\nout 0\ndir {json.dumps(path)}\n".encode()
+        return record.parse(raw, f"rref:{hashlib.sha256(raw).hexdigest()[:32]}-{'0' * 32}-name")
+
+    assert parsed("a/..b").artifacts[0].path == "a/..b"
+    with pytest.raises(Damaged, match="no path in its folder"):
+        parsed(path)
+
+
+def test_a_table_has_none_where_there_is_no_artifact_and_keeps_its_own_columns(made: Made) -> None:
+    pytest.importorskip("pandas")
+    with Store(made.root) as store:
+        mean = store["mean"]
+        mean.__dict__["config"] = {"rref": "a", "outcome": "b", "rate": 1}
+        table = store.compare([mean, store["numbers"]], value="mean.json")
+        assert list(table.index) == [mean.rref, store["numbers"].rref]
+        assert list(table["outcome"]) == ["ok", "ok"]
+        assert (table["fields.rref"].iloc[0], table["fields.outcome"].iloc[0], table["rate"].iloc[0]) == ("a", "b", 1)
+        assert table["value"].iloc[0] == mean.load("mean.json") and table["value"].isna().iloc[1]

@@ -28,7 +28,8 @@ def page(of: Realization) -> str:
     files = [(one.path, f"{one.size:,} bytes" if one.kind == "file" else one.kind) for one in of.artifacts]
     parts.append(table(["artifact", "size"], files))
     if not of.is_stub:
-        parts += [picture(of.out / one.path) for one in of.artifacts if shows(one.path, one.size)][:MOST]
+        shown = [one for one in of.artifacts if shows(one.path, one.size)][:MOST]
+        parts += [picture(of.out / one.path) for one in shown]
     return "\n".join(part for part in parts if part)
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import fcntl
 import os
 import secrets
+import threading
 import time
 import uuid
 from collections.abc import Iterable
@@ -19,42 +20,69 @@ class Lease:
     def __init__(self, root: Path) -> None:
         """Takes a lease. Fails with an ``OSError`` where nothing can be written."""
         self.root = root
+        self.process = os.getpid()
         self.named: set[str] = set()
+        self._writing = threading.Lock()
         while True:
             name = str(uuid7())
             self.path = root / "leases" / name
             system = unreliable(root)
             first = self.path if system is None else self.path.with_name("." + name)
             self.file = os.open(first, os.O_RDWR | os.O_APPEND | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o666)
-            if system is not None:
-                # Where others do not see the lock, they must not see the file before this line.
-                os.write(self.file, f"elsewhere:{system}\n".encode())
-                os.rename(first, self.path)
-            fcntl.flock(self.file, fcntl.LOCK_EX)
+            try:
+                if system is not None:
+                    # Where others do not see the lock, they must not see the file before this line.
+                    write(self.file, f"elsewhere:{system}\n")
+                    os.rename(first, self.path)
+                fcntl.flock(self.file, fcntl.LOCK_EX)
+            except BaseException:
+                os.close(self.file)
+                first.unlink(missing_ok=True)
+                self.path.unlink(missing_ok=True)
+                raise
             # Before it was locked, a sweep may have taken it for that of a dead process.
             if self.path.exists():
                 break
             os.close(self.file)
 
     def use(self, drefs: Iterable[str]) -> None:
-        """Adds derivations. A garbage collection that is under way is waited for."""
-        new = [dref for dref in dict.fromkeys(drefs) if dref not in self.named]
-        if not new:
-            return
-        locks = self.root / "locks"
-        with open(locks / "gate", "a") as gate, open(locks / "gc", "a") as gc:
-            fcntl.flock(gate, fcntl.LOCK_EX)
-            fcntl.flock(gc, fcntl.LOCK_SH)
-            fcntl.flock(gate, fcntl.LOCK_UN)
-            os.write(self.file, "".join(f"{dref}\n" for dref in new).encode())
-        self.named.update(new)
+        """Adds derivations: all of them, or none if there is an ``OSError``. A garbage collection that is under way is waited for."""
+        with self._writing:
+            new = [dref for dref in dict.fromkeys(drefs) if dref not in self.named]
+            if not new:
+                return
+            locks = self.root / "locks"
+            with open(locks / "gate", "a") as gate, open(locks / "gc", "a") as gc:
+                fcntl.flock(gate, fcntl.LOCK_EX)
+                fcntl.flock(gc, fcntl.LOCK_SH)
+                fcntl.flock(gate, fcntl.LOCK_UN)
+                write(self.file, "".join(f"{dref}\n" for dref in new))
+            self.named.update(new)
+
+    @property
+    def is_inherited(self) -> bool:
+        """Whether it is that of the process from which this one was forked."""
+        return self.process != os.getpid()
 
     def close(self) -> None:
-        """Gives the lease back."""
+        """Gives the lease back. One that was inherited stays that of the other process."""
         if self.file >= 0:
-            self.path.unlink(missing_ok=True)
+            if not self.is_inherited:
+                self.path.unlink(missing_ok=True)
             os.close(self.file)
             self.file = -1
+
+
+def write(file: int, text: str) -> None:
+    """Appends a text whole. If that fails, the file is as before: a part of a line would be taken for damage."""
+    before = os.fstat(file).st_size
+    rest = text.encode()
+    try:
+        while rest:
+            rest = rest[os.write(file, rest) :]
+    except BaseException:
+        os.ftruncate(file, before)
+        raise
 
 
 def uuid7() -> uuid.UUID:

@@ -6,8 +6,9 @@ import hashlib
 import json
 import os
 import re
+import shlex
 import stat
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -85,6 +86,9 @@ class Realization:
     def __hash__(self) -> int:
         return hash(self.rref)
 
+    def __reduce__(self) -> tuple[Callable[..., Realization], tuple[Any, ...]]:
+        return looked_up, (self.store, self.rref)
+
     def _repr_html_(self) -> str:
         return html.page(self)
 
@@ -155,13 +159,13 @@ class Realization:
 
     @property
     def deps(self) -> dict[str, Realization | list[Realization]]:
-        """What it was made from, by the fields of its config: one result, or a list where there are several or none."""
+        """What it was made from, by the fields of its config: one result, or a list where the field is a list, or its results are several
+        or none."""
         found: dict[str, Realization | list[Realization]] = {}
         for key, value in self.config.items():
             results = [made for dref in drefs(value) for made in self.made_from(dref)]
             if results or drefs(value):
-                is_one = isinstance(value, str) or (isinstance(value, list) and len(drefs(value)) == 1 and value[0] == drefs(value)[0])
-                found[key] = results[0] if is_one and len(results) == 1 else results
+                found[key] = results[0] if is_single(value) and len(results) == 1 else results
         return found
 
     def made_from(self, dref: str) -> list[Realization]:
@@ -219,10 +223,17 @@ class Realization:
                 continue
             try:
                 record = json.loads((self.folder / entry).read_bytes())
-                found.append(Build(name[1], record["kind"], record["start"], record["stop"], record.get("fingerprint"), record))
+                build = Build(name[1], record["kind"], record["start"], record["stop"], record.get("fingerprint"), record)
+                nanoseconds(build.start), nanoseconds(build.stop)
+                found.append(build)
             except (ValueError, KeyError, TypeError):
                 continue  # what cannot be read counts for nothing
         return found
+
+    def has(self, artifact: str) -> bool:
+        """Whether there is an artifact with this path in ``out/``, or one that this field promises. Its files may be at a remote."""
+        artifact = self.promises.get(artifact, artifact)
+        return any(one.path == artifact for one in self.artifacts)
 
     def path(self, artifact: str = "") -> Path:
         """Returns the path of an artifact, by its path in ``out/`` or by the field that promises it.
@@ -234,8 +245,13 @@ class Realization:
         if artifact and artifact not in there:
             raise Missing(f"{self.rref} has no artifact {artifact!r}: there is {', '.join(there) or 'none'}")
         if self.is_stub:
-            command = f"pylightnix pull {self.rref} --store {self.store.root}"
-            raise NotHere(f"the files of {self.rref} are not in {self.store.root}: `{command}` fetches them from a remote")
+            command = ["pylightnix", "pull", self.rref, "--store", str(self.store.root)]
+            try:
+                address = (self.folder / "remote").read_text(encoding="utf-8").strip()
+            except (OSError, ValueError):
+                address = ""  # not every stub says where its files are
+            command += ["--remote", address] if address else []
+            raise NotHere(f"the files of {self.rref} are not in {self.store.root}: `{shlex.join(command)}` fetches them from a remote")
         return self.out / artifact if artifact else self.out
 
     def load(self, artifact: str) -> Any:
@@ -284,6 +300,19 @@ class Realization:
         if self.is_stub:
             answer["stub"] = True
         return answer
+
+
+def looked_up(store: Store, rref: str) -> Realization:
+    """Makes a realization again, in the process that unpickles or copies it, which then uses it."""
+    return store._kept(rref)
+
+
+def is_single(value: Any) -> bool:
+    """Whether a value of a config is one dependency: a derivation, or the path of an artifact, which is a list of the derivation and at
+    least one part."""
+    if isinstance(value, list) and len(value) > 1 and len(drefs(value)) == 1:
+        value = value[0]
+    return isinstance(value, str) and DREF.fullmatch(value) is not None
 
 
 def artifact_json(one: Artifact) -> dict[str, Any]:

@@ -63,7 +63,14 @@ def parse(raw: bytes, rref: str) -> Record:
             head[word] = rest
         else:
             artifacts.append(artifact(word, rest))
+            if not is_inside(artifacts[-1].path):
+                raise Damaged(f"the record of {rref} has an artifact {artifacts[-1].path!r}, which is no path in its folder")
     return Record(head["drv"], context, head["res"], head["out"], tuple(artifacts))
+
+
+def is_inside(path: object) -> bool:
+    """Whether a path cannot lead out of the folder that it is in: also not one that is absolute, which has an empty part."""
+    return isinstance(path, str) and not {"", ".", ".."} & set(path.split("/"))
 
 
 def artifact(word: str, rest: str) -> Artifact:

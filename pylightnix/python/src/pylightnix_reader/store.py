@@ -7,6 +7,7 @@ import json
 import os
 import re
 import time
+import warnings
 from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 from types import TracebackType
@@ -20,13 +21,15 @@ from .realization import Realization
 FOLDER = re.compile(r"[0-9a-f]{32}-[a-zA-Z0-9_-]{1,200}")
 HASH = re.compile(r"[0-9a-f]{32}")
 HEX = re.compile(r"[0-9a-f]+")
+OWN = ("rref", "outcome", "build_seconds")
+"""The columns of a table that are no fields."""
 
 
 class Store:
     """A store, for reading.
 
     Where it can write, it holds a lease as long as it is open: a garbage collection keeps what was looked at. ``close`` it, or use it in a
-    ``with``.
+    ``with``. A copy, one that was pickled, and one in a forked process take a lease of their own.
     """
 
     def __init__(self, root: str | os.PathLike[str] | None = None, *, lease: bool = True) -> None:
@@ -43,12 +46,16 @@ class Store:
             raise StoreError(f"{self.root} is no store of Pylightnix")
         if found.get("version") != 1:
             raise UnknownVersion(f"the store {self.root} has the version {found.get('version')}, and this package knows 1: take a newer one")
+        self._wants_lease = lease
         self._lease: Lease | None = None
         if lease:
             try:
                 self._lease = Lease(self.root)
             except OSError:
                 self._lease = None  # somebody else's store, or one that is read-only
+
+    def __reduce__(self) -> tuple[Callable[..., Store], tuple[Any, ...]]:
+        return reopened, (type(self), str(self.root), self._wants_lease)
 
     def __repr__(self) -> str:
         return f"Store({str(self.root)!r})"
@@ -79,11 +86,23 @@ class Store:
         return sorted(name for name in os.listdir(self.root / "store-v1") if FOLDER.fullmatch(name))
 
     def _use(self, folder: str) -> None:
-        if self._lease is not None:
-            try:
-                self._lease.use(["dref:" + folder])
-            except OSError:
-                self._lease = None
+        if self._lease is None:
+            return
+        try:
+            if self._lease.is_inherited:
+                own = Lease(self.root)
+                try:
+                    own.use(self._lease.named)
+                except OSError:
+                    own.close()
+                    raise
+                self._lease.close()
+                self._lease = own
+            self._lease.use(["dref:" + folder])
+        except OSError as error:
+            # The lease stays: what was looked at before is in it, and the next look-up tries again.
+            what = f"the lease on {self.root} cannot be written, and a garbage collection may remove {folder[33:]} ({folder[:8]}): {error}"
+            warnings.warn(what, RuntimeWarning, stacklevel=3)
 
     def raw_config(self, dref: str) -> bytes:
         """Returns the bytes of a config, compared with the reference."""
@@ -214,19 +233,22 @@ class Store:
 
     def compare(self, results: str | Iterable[Realization], **columns: str | Callable[[Realization], Any]) -> Any:
         """Returns a ``pandas.DataFrame`` of results, one a row, with their fields: of all with a name, or of those that are given. Further
-        columns are artifacts, as in ``compare("train", loss="loss.json")``, or functions of a result. What a stub does not have here is
-        ``None``."""
+        columns are artifacts, as in ``compare("train", loss="loss.json")``, or functions of a result. An artifact that a result does not
+        have, or a stub does not have here, is ``None``. A field that is called as one of the other columns, ``rref``, ``outcome`` or
+        ``build_seconds``, is in ``fields.rref`` and so on."""
         pandas = needed("pandas", Path("compare"))
         chosen = self.named(results) if isinstance(results, str) else list(results)
         rows = []
         for one in chosen:
             row: dict[str, Any] = {"rref": one.rref, "outcome": one.outcome}
-            row |= flat(one.fields)
+            row |= {f"fields.{key}" if key in OWN else key: value for key, value in flat(one.fields).items()}
             build = next((build for build in one.builds_newest_first if build.kind == "build"), None)
             row["build_seconds"] = build.seconds if build else None
             for name, column in columns.items():
-                is_lacking = isinstance(column, str) and one.is_stub
-                row[name] = None if is_lacking else one.load(column) if isinstance(column, str) else column(one)
+                if isinstance(column, str):
+                    row[name] = one.load(column) if not one.is_stub and one.has(column) else None
+                else:
+                    row[name] = column(one)
             rows.append(row)
         return pandas.DataFrame(rows).set_index("rref") if rows else pandas.DataFrame()
 
@@ -240,6 +262,11 @@ class Store:
 
         rows = [(folder[33:], folder[:8]) for folder in self._folders()]
         return table(["stage", "derivation"], rows)
+
+
+def reopened(kind: type[Store], root: str, lease: bool) -> Store:
+    """Opens a store again, in the process that unpickles or copies it."""
+    return kind(root, lease=lease)
 
 
 def only(found: list[Realization], reference: str) -> Realization:
