@@ -120,7 +120,9 @@ fn what_a_store_says_stays_text() {
     let paths = [
         "/".to_owned(),
         "/stage/evil".to_owned(),
-        format!("/stage/evil?where={evil}&sort={evil}").replace(['<', '>'], "%3C"),
+        format!("/stage/evil?where={evil}&sort={evil}")
+            .replace('<', "%3C")
+            .replace('>', "%3E"),
         format!("/r/{rref}"),
         format!("/r/{rref}/a/{encoded}"),
         format!("/r/{rref}/a/x.json"),

@@ -45,7 +45,8 @@ fn files(site: &Path) -> BTreeMap<PathBuf, SystemTime> {
             match entry.file_type().unwrap().is_dir() {
                 true => folders.push(entry.path()),
                 false => {
-                    drop(found.insert(entry.path(), entry.metadata().unwrap().modified().unwrap()))
+                    let _ =
+                        found.insert(entry.path(), entry.metadata().unwrap().modified().unwrap());
                 }
             }
         }

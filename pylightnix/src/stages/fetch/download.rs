@@ -145,13 +145,14 @@ impl<'a> Download<'a> {
     /// Copies a file of this machine, and checks the digest.
     fn copy_from(&mut self, path: &Path) -> Result<(), AttemptError> {
         let b = self.b;
-        self.partial.clear()?;
         let refused =
             |error: std::io::Error| AttemptError::permanent(format!("cannot be read: {error}"));
         let (mut file, length) = regular::open_regular(path).map_err(refused)?;
         if length > b.limit {
             return Err(self.too_long());
         }
+        // Only now: what came of a download before is of use to the addresses after a file that is not there.
+        self.partial.clear()?;
         let mut buffer = vec![0; 128 << 10];
         loop {
             self.check_time()?;

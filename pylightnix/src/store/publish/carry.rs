@@ -15,8 +15,9 @@ use crate::store::Store;
 use crate::store::disk::below::{create_file, open_file};
 use crate::store::disk::duplicate::{Refusal, duplicate};
 use crate::store::disk::durable::Durability;
-use crate::store::disk::layout::{OUT, RECORD};
+use crate::store::disk::layout::{OUT, RECORD, TAKEN_FROM};
 use crate::store::disk::parallel;
+use crate::store::disk::regular;
 use crate::store::disk::share::{CanShareBlocks, Shared, share};
 use crate::store::disk::there::is_absence;
 use crate::store::disk::unsynced::Unsynced;
@@ -89,6 +90,10 @@ impl Store {
         };
         artifacts.carry(record.manifest(), &mut unsynced)?;
         unsynced.create(&folder.join(RECORD), text.as_bytes())?;
+        // A hint for people, so that its lack is no error.
+        if let Ok(taken_from) = regular::read(&at.join(TAKEN_FROM)) {
+            unsynced.create(&folder.join(TAKEN_FROM), &taken_from)?;
+        }
         let builds = self.carry_builds(from, &text, builds, folder, &mut unsynced)?;
         let series = self.carry_series(from, &builds, folder, &mut unsynced)?;
         unsynced.folder(folder);

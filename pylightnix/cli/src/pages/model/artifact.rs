@@ -1,12 +1,11 @@
 //! An artifact, as what it is.
 
 use serde_json::Value;
-use std::path::PathBuf;
+use std::fs::File;
 
 use super::{Array, CsvTable, Query, Reader};
 use crate::exit::CommandResult;
 use pylightnix::config::RRefId;
-use pylightnix::internal::open_regular;
 use pylightnix::store::{Entry, EntryKind};
 use std::io::Read as _;
 
@@ -82,8 +81,8 @@ impl Artifact {
         })
     }
 
-    /// Returns the file of an artifact, which its record has to name.
-    pub(crate) fn file(reader: &Reader, rref: &RRefId, path: &str) -> CommandResult<PathBuf> {
+    /// Opens the file of an artifact, which its record has to name.
+    pub(crate) fn file(reader: &Reader, rref: &RRefId, path: &str) -> CommandResult<File> {
         let record = reader.store.record(rref)?;
         let mut entries = record.manifest().entries().iter();
         let is_it =
@@ -91,7 +90,7 @@ impl Artifact {
         match entries.any(is_it) {
             true => {
                 reader.store.expect_files(rref)?;
-                Ok(reader.store.out_dir(rref).join(path))
+                Ok(reader.open(rref, path)?.1)
             }
             false => {
                 let text = format!("{rref} has no file `{path}`");
@@ -128,13 +127,10 @@ fn content(
         _ => {}
     }
     let file = Artifact::file(reader, rref, path)?;
-    let read = || {
-        let (file, _) = open_regular(&file)?;
-        let mut bytes = Vec::new();
-        file.take(MOST).read_to_end(&mut bytes)?;
-        Ok(bytes)
-    };
-    let bytes = read().map_err(|error| pylightnix::Error::io("read", &file, error))?;
+    let mut bytes = Vec::new();
+    file.take(MOST)
+        .read_to_end(&mut bytes)
+        .map_err(|error| pylightnix::Error::io("read", path.as_ref(), error))?;
     Ok(match extension.as_str() {
         "npy" => match Array::parse(&bytes) {
             Ok(array) => Content::Array(array),

@@ -1,6 +1,6 @@
 //! Two or more realizations side by side.
 
-use std::fs;
+use std::io::Read as _;
 
 use super::{Query, Reader, artifact};
 use crate::exit::{CommandError, CommandResult};
@@ -61,8 +61,12 @@ impl Compared {
                 "png" | "jpg" | "jpeg" | "gif" | "webp" | "svg"
             );
             let is_small = *old.max(new) <= TEXT && files.len() < FILES;
-            let read =
-                |rref: &RRefId| fs::read_to_string(store.out_dir(rref).join(&change.path)).ok();
+            let read = |rref: &RRefId| {
+                let (_, file, _) = reader.open(rref, &change.path).ok()?;
+                let mut text = String::new();
+                file.take(TEXT).read_to_string(&mut text).ok()?;
+                Some(text)
+            };
             let texts = match (is_picture, is_small) {
                 (false, true) => read(&rrefs[0]).zip(read(&rrefs[1])),
                 _ => None,

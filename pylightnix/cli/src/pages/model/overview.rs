@@ -90,7 +90,7 @@ impl Overview {
             runs: runs
                 .iter()
                 .take(SHOWN)
-                .filter_map(|run| RunRow::read(run).ok())
+                .filter_map(|run| RunRow::read(reader, run).ok())
                 .collect(),
             usage,
             left_out: unread

@@ -1,14 +1,17 @@
 //! What all pages are read from.
 
 use std::collections::BTreeSet;
-use std::fs;
+use std::fs::{self, File};
 use std::os::unix::fs::MetadataExt as _;
+use std::path::PathBuf;
 
 use super::tables::Tables;
 use crate::depends::Depends;
 use crate::exit::{CommandError, CommandResult};
 use pylightnix::config::RRefId;
+use pylightnix::internal::open_regular;
 use pylightnix::store::Store;
+use pylightnix::{Error, ErrorKind};
 
 /// In a store with more realizations, what needs all of them is looked for only on demand.
 const MANY: usize = 2000;
@@ -51,6 +54,28 @@ impl Reader {
     /// Returns whether a realization is shown.
     pub(in crate::pages) fn shows(&self, rref: &RRefId) -> bool {
         self.only.as_ref().is_none_or(|only| only.contains(rref))
+    }
+
+    /// Returns the path of an artifact's file, and opens it. A link on the disk in the place of a file or of one of its folders, which no
+    /// store of ours has, is an error: it may lead to any file of this machine.
+    pub(in crate::pages) fn open(
+        &self,
+        rref: &RRefId,
+        path: &str,
+    ) -> CommandResult<(PathBuf, File, u64)> {
+        let out = self.store.out_dir(rref);
+        let file = out.join(path);
+        let there = |path: &PathBuf| {
+            path.canonicalize()
+                .map_err(|error| Error::io("read", path, error))
+        };
+        if there(&file)? != there(&out)?.join(path) {
+            let text = "it is a link, or behind one, where a file should be";
+            return Err(Error::new(ErrorKind::Store, text).at(&file).into());
+        }
+        let (opened, size) =
+            open_regular(&file).map_err(|error| Error::io("read", &file, error))?;
+        Ok((file, opened, size))
     }
 
     /// Returns the graph of the plan, with what a run would do; `None` in a program without one.

@@ -71,7 +71,7 @@ impl RealizationPage {
             config: store.config(rref.dref())?,
             remarks: realization.remarks(),
             series: store.series(rref)?,
-            why: store.why(rref).map_err(|error| error.to_string()),
+            why: why(reader, rref),
             siblings,
             dependents,
             realization,
@@ -93,6 +93,19 @@ impl RealizationPage {
             _ => 0,
         });
         sizes.sum()
+    }
+}
+
+/// Returns why a realization was made. Where realizations are chosen, it tells of no other.
+fn why(reader: &Reader, rref: &RRefId) -> Result<Why, String> {
+    let why = reader.store.why(rref).map_err(|error| error.to_string())?;
+    let are_shown = why.changes.iter().all(|change| {
+        let rrefs = [&change.old.rref, &change.new.rref];
+        rrefs.into_iter().flatten().all(|rref| reader.shows(rref))
+    });
+    match are_shown {
+        true => Ok(why),
+        false => Err("It differs from a version that is not among the chosen results.".to_owned()),
     }
 }
 

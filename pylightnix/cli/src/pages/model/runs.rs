@@ -84,6 +84,8 @@ pub(crate) struct RunPage<'a> {
     pub(crate) stages: Vec<&'a StageState>,
     pub(crate) error: Option<&'a str>,
     pub(crate) building: Vec<Building>,
+    /// Whether all of it is shown, and not only what made chosen realizations.
+    pub(crate) is_whole: bool,
 }
 
 /// A build under way.
@@ -105,16 +107,16 @@ impl RunRow {
             }
             let mut made = follower.stages.iter().flat_map(|stage| &stage.rrefs);
             if reader.chosen().is_none() || made.any(|rref| reader.shows(rref)) {
-                rows.extend(follower.row().ok());
+                rows.extend(follower.row(reader).ok());
             }
         }
         Ok(rows)
     }
 
-    pub(crate) fn read(run: &RunFolder) -> CommandResult<Self> {
+    pub(crate) fn read(reader: &Reader, run: &RunFolder) -> CommandResult<Self> {
         let mut follower = RunFollower::of(run.clone());
         follower.advance()?;
-        follower.row()
+        follower.row(reader)
     }
 }
 
@@ -262,7 +264,7 @@ impl RunFollower {
         Some(stage)
     }
 
-    fn row(&self) -> CommandResult<RunRow> {
+    fn row(&self, reader: &Reader) -> CommandResult<RunRow> {
         let standing = match self.folder.standing()? {
             RunStanding::Running => "running",
             RunStanding::Ended if self.error.is_some() => "failed",
@@ -271,7 +273,7 @@ impl RunFollower {
             _ => "unknown",
         };
         let mut counts = BTreeMap::new();
-        for stage in &self.stages {
+        for stage in self.shown(reader) {
             *counts.entry(stage.phase).or_default() += 1;
         }
         Ok(RunRow {
@@ -283,11 +285,23 @@ impl RunFollower {
         })
     }
 
+    /// Returns the stages that are shown: where realizations are chosen, those that made or took one of them.
+    fn shown<'s, 'r>(
+        &'s self,
+        reader: &'r Reader,
+    ) -> impl Iterator<Item = &'s StageState> + use<'s, 'r> {
+        let is_shown = move |stage: &&StageState| {
+            reader.chosen().is_none() || stage.rrefs.iter().any(|rref| reader.shows(rref))
+        };
+        self.stages.iter().filter(is_shown)
+    }
+
     /// Returns the run as it stands, with what its builds have printed and recorded so far.
     pub(crate) fn page(&self, reader: &Reader) -> CommandResult<RunPage<'_>> {
-        let row = self.row()?;
+        let row = self.row(reader)?;
+        let is_whole = reader.chosen().is_none();
         let mut building = Vec::new();
-        if row.standing == "running" {
+        if row.standing == "running" && is_whole {
             let mut builds = reader.store.running()?;
             builds.retain(|build| self.at.contains_key(&build.dref.to_string()));
             for build in builds.into_iter().take(SHOWN) {
@@ -298,13 +312,14 @@ impl RunFollower {
                 });
             }
         }
-        let mut stages: Vec<&StageState> = self.stages.iter().collect();
+        let mut stages: Vec<&StageState> = self.shown(reader).collect();
         stages.sort_by_key(|stage| stage.phase);
         Ok(RunPage {
             row,
             stages,
-            error: self.error.as_deref(),
+            error: self.error.as_deref().filter(|_| is_whole),
             building,
+            is_whole,
         })
     }
 }

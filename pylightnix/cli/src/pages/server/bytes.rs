@@ -1,6 +1,7 @@
 //! Answers with pages, and with bytes of the store.
 
 use axum::response::Response;
+use std::fs::File;
 use std::io::Read as _;
 use std::path::Path;
 
@@ -51,7 +52,7 @@ fn raw(reader: &Reader, rest: &str) -> CommandResult<Response> {
         .split_once('/')
         .ok_or_else(|| missing("There is no such artifact."))?;
     let file = Artifact::file(reader, &realization(rref)?, path)?;
-    Ok(answers::artifact(path, whole(&file)?))
+    Ok(answers::artifact(path, whole(file, Path::new(path))?))
 }
 
 /// Sends the log of a build.
@@ -67,15 +68,14 @@ fn log(reader: &Reader, rest: &str) -> CommandResult<Response> {
         .ok_or_else(|| missing("There is no such build."))?;
     let log = reader.store.log_of(&realization.id, build);
     let log = log.ok_or_else(|| missing("The build printed nothing."))?;
-    Ok(answers::text(whole(&log)?))
+    let (file, _) = open_regular(&log).map_err(|error| Error::io("read", &log, error))?;
+    Ok(answers::text(whole(file, &log)?))
 }
 
-fn whole(path: &Path) -> CommandResult<Vec<u8>> {
-    let read = || {
-        let (file, _) = open_regular(path)?;
-        let mut bytes = Vec::new();
-        file.take(LARGEST).read_to_end(&mut bytes)?;
-        Ok(bytes)
-    };
-    Ok(read().map_err(|error| Error::io("read", path, error))?)
+fn whole(file: File, path: &Path) -> CommandResult<Vec<u8>> {
+    let mut bytes = Vec::new();
+    file.take(LARGEST)
+        .read_to_end(&mut bytes)
+        .map_err(|error| Error::io("read", path, error))?;
+    Ok(bytes)
 }

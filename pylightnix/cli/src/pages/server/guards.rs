@@ -24,6 +24,9 @@ pub(super) struct Asked<'a> {
     pub(super) method: &'a Method,
     pub(super) host: Option<&'a str>,
     pub(super) origin: Option<&'a str>,
+    /// Where the browser says that the request comes from, and for what: `Sec-Fetch-Site` and `Sec-Fetch-Mode`.
+    pub(super) site: Option<&'a str>,
+    pub(super) mode: Option<&'a str>,
     pub(super) cookie: Option<&'a str>,
     pub(super) query: &'a Query,
     pub(super) path: &'a str,
@@ -58,6 +61,11 @@ impl Guards {
                 "The request was meant for another host. `--host NAME` allows a name.",
             );
         };
+        // A picture or script of another site's page has no origin; a link there may lead here.
+        let is_of_others = matches!(asked.site, Some("cross-site" | "same-site"));
+        if is_of_others && asked.mode != Some("navigate") {
+            return refused(403, "The request came from a page of another site.");
+        }
         if asked.origin.is_some_and(|origin| {
             origin != format!("http://{host}") && origin != format!("https://{host}")
         }) {

@@ -8,7 +8,7 @@ mod live;
 use axum::Router;
 use axum::body::Body;
 use axum::extract::{Request, State};
-use axum::http::header::{CONTENT_TYPE, COOKIE};
+use axum::http::header::{CONTENT_TYPE, COOKIE, HeaderName};
 use axum::response::Response;
 use std::io;
 use std::net::{SocketAddr, TcpListener};
@@ -82,6 +82,8 @@ async fn answer(State(shared): State<Arc<Shared>>, request: Request) -> Response
         method: &head.method,
         host: header(axum::http::header::HOST),
         origin: header(axum::http::header::ORIGIN),
+        site: header(HeaderName::from_static("sec-fetch-site")),
+        mode: header(HeaderName::from_static("sec-fetch-mode")),
         cookie: header(COOKIE),
         query: &query,
         path,

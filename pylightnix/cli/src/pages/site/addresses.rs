@@ -12,6 +12,9 @@ const HARMLESS: [&str; 14] = [
     "npz",
 ];
 
+/// The most pages of a table, of 100 rows each.
+const PAGES: usize = 100;
+
 /// The path of a file in the site.
 pub(super) type File = String;
 
@@ -66,7 +69,10 @@ impl Names<'_> {
         let is_plain = query.others(&["page"]).next().is_none();
         let page = match query.number("page", 1) {
             1 => String::new(),
-            page => format!("-{page}"),
+            // Rows after the first 10,000 are for `serve`.
+            page if page > PAGES => return None,
+            // A dot is in no name, so that no stage has a name like a page of another one.
+            page => format!(".{page}"),
         };
         Some(match parts.as_slice() {
             [name] if address.is_own() => (*name).to_owned(),

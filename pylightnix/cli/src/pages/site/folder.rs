@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 use std::fs::{self, OpenOptions};
-use std::io::{self, Write as _};
+use std::io::{self, Read, Write as _};
 use std::os::unix::fs::symlink;
 use std::path::{Path, PathBuf};
 
@@ -77,7 +77,8 @@ impl Folder {
 
     pub(super) fn write(&mut self, file: &str, bytes: &[u8]) -> CommandResult<()> {
         let path = self.place(file)?;
-        if fs::read(&path).is_ok_and(|there| there == bytes) {
+        let is_file = fs::symlink_metadata(&path).is_ok_and(|there| there.is_file());
+        if is_file && fs::read(&path).is_ok_and(|there| there == bytes) {
             return Ok(());
         }
         self.changed += 1;
@@ -87,8 +88,15 @@ impl Folder {
         fs::write(&path, bytes).map_err(failed("write", &path))
     }
 
-    pub(super) fn copy(&mut self, file: &str, from: &Path) -> CommandResult<()> {
-        let bytes = fs::read(from).map_err(failed("read", from))?;
+    /// Writes what is read from a file; `path` is its path.
+    pub(super) fn copy(
+        &mut self,
+        file: &str,
+        mut from: impl Read,
+        path: &Path,
+    ) -> CommandResult<()> {
+        let mut bytes = Vec::new();
+        from.read_to_end(&mut bytes).map_err(failed("read", path))?;
         self.write(file, &bytes)
     }
 

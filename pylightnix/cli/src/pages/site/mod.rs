@@ -4,7 +4,7 @@ mod addresses;
 mod folder;
 
 use std::collections::{BTreeSet, VecDeque};
-use std::fs;
+use std::io::Read as _;
 use std::path::Path;
 
 use super::model::{Query, Reader};
@@ -114,11 +114,9 @@ impl Site<'_> {
 
     /// Returns whether a file of an artifact is there.
     fn takes(&self, rref: &RRefId, path: &str) -> bool {
-        let file = self.reader.store.out_dir(rref).join(path);
-        let size = fs::metadata(file).map(|found| found.len());
-        match (self.artifacts, size) {
+        match (self.artifacts, self.reader.open(rref, path)) {
             (_, Err(_)) => false,
-            (Artifacts::UpTo(most), Ok(size)) => size <= most,
+            (Artifacts::UpTo(most), Ok((.., size))) => size <= most,
             (Artifacts::Copy | Artifacts::Link, Ok(_)) => true,
         }
     }
@@ -127,16 +125,21 @@ impl Site<'_> {
     fn inline(&self, rref: &RRefId, path: &str) -> Option<Vec<u8>> {
         let is_svg = path.to_ascii_lowercase().ends_with(".svg");
         match is_svg && self.takes(rref, path) {
-            true => fs::read(self.reader.store.out_dir(rref).join(path)).ok(),
+            true => {
+                let (_, mut file, _) = self.reader.open(rref, path).ok()?;
+                let mut bytes = Vec::new();
+                file.read_to_end(&mut bytes).ok()?;
+                Some(bytes)
+            }
             false => None,
         }
     }
 
     fn put(&self, folder: &mut Folder, file: &str, rref: &RRefId, path: &str) -> CommandResult<()> {
-        let from = self.reader.store.out_dir(rref).join(path);
+        let (from, opened, size) = self.reader.open(rref, path)?;
         match self.artifacts {
             Artifacts::Link => folder.link(file, &from),
-            _ => folder.copy(file, &from),
+            _ => folder.copy(file, opened.take(size), &from),
         }
     }
 }

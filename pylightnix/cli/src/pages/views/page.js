@@ -66,7 +66,7 @@
       const input = document.createElement("input");
       input.type = "search";
       label.append("Only rows with ", input);
-      table.closest(".scroll").before(label);
+      (table.closest(".scroll") ?? table).before(label);
       input.addEventListener("input", () => {
         const word = input.value.toLowerCase();
         for (const row of body.rows) row.hidden = !row.textContent.toLowerCase().includes(word);

@@ -76,7 +76,8 @@ pub(crate) fn run(page: &RunPage<'_>) -> Page {
             h1 { "Run of " (visible::line(&record.program)) " " span.ref { (page.row.id.get(..SHORT).unwrap_or(&page.row.id)) } }
             @if is_running { noscript { p { a href="" { "Load again" } " to see what is new." } } }
             div #state data-live=[is_running.then(|| format!("{}/events", links::run(&page.row.id)))] { (run_state(page)) }
-            details {
+            @if !page.is_whole { p.faint { "Only the stages of chosen results are shown." } }
+            @if page.is_whole { details {
                 summary { "What was run" }
                 dl.fields {
                     div { dt { "command" } dd { code { (visible::line(&record.command.join(" "))) } } }
@@ -85,7 +86,7 @@ pub(crate) fn run(page: &RunPage<'_>) -> Page {
                     div { dt { "begun" } dd { (parts::second(record.begun)) } }
                     @if let Some(commit) = &record.commit { div { dt { "commit" } dd { (visible::line(commit)) } } }
                 }
-            }
+            } }
         },
     }
 }

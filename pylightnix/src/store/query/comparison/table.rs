@@ -20,8 +20,12 @@ impl Comparison {
         self.rows
             .sort_by(|one, other| match (&one.cells[at], &other.cells[at]) {
                 (Some(one), Some(other)) => {
-                    let order = order(one, other);
-                    let order = order.unwrap_or_else(|| one.to_string().cmp(&other.to_string()));
+                    // Sorting needs a total order: numbers come before texts, and what is no number after those.
+                    let order = match (one.number(), other.number()) {
+                        (Some(one), Some(other)) => one.total_cmp(&other),
+                        (None, None) => one.to_string().cmp(&other.to_string()),
+                        (one, other) => one.is_none().cmp(&other.is_none()),
+                    };
                     match descending {
                         true => order.reverse(),
                         false => order,
