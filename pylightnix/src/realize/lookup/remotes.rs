@@ -128,6 +128,13 @@ impl RunRemote {
         }
     }
 
+    /// Counts and tells each of these failures.
+    pub(in crate::realize) fn failed_each(&self, notify: Notify<'_>, errors: &[Error]) {
+        for error in errors {
+            self.failed(notify, error);
+        }
+    }
+
     /// Counts and tells a failure.
     pub(in crate::realize) fn failed(&self, notify: Notify<'_>, error: &Error) {
         let failures = self.failures.fetch_add(1, Relaxed) + 1;

@@ -55,9 +55,7 @@ pub(super) fn carry_fetched(
         let Some((_, left_out)) = remote.told(notify, offers.complete(&rrefs))? else {
             continue;
         };
-        left_out
-            .iter()
-            .for_each(|error| remote.failed(notify, error));
+        remote.failed_each(notify, &left_out);
         if !left_out.is_empty() {
             continue;
         }
@@ -116,9 +114,7 @@ fn find(
     let Some((_, left_out)) = remote.told(notify, offers.fetch(view, &rrefs))? else {
         return Ok(None);
     };
-    left_out
-        .iter()
-        .for_each(|error| remote.failed(notify, error));
+    remote.failed_each(notify, &left_out);
     let failed = RefCell::new(None);
     let record = |rref: &RRefId| match view.record(rref) {
         Ok(Some(record)) => Ok(Arc::new(record)),

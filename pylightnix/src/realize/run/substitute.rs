@@ -125,10 +125,7 @@ impl Asking<'_, '_> {
         if !here.is_empty()
             && let Some(pulled) = remote.told(notify, view.fetch_builds(store, &here))?
         {
-            pulled
-                .left_out
-                .iter()
-                .for_each(|error| remote.failed(notify, error));
+            remote.failed_each(notify, &pulled.left_out);
             if !pulled.rrefs.is_empty() {
                 let fetched = self
                     .fetched
@@ -151,9 +148,7 @@ impl Asking<'_, '_> {
             bytes += more;
             left_out.extend(others);
         }
-        left_out
-            .iter()
-            .for_each(|error| remote.failed(notify, error));
+        remote.failed_each(notify, &left_out);
         self.fetched
             .entry(remote.name.clone())
             .or_insert_with(entry)
@@ -251,9 +246,7 @@ impl Asking<'_, '_> {
             fetched.0.extend(rrefs);
             fetched.1 += bytes;
             if let Some(remote) = remotes.named(&name) {
-                left_out
-                    .iter()
-                    .for_each(|error| remote.failed(notify, error));
+                remote.failed_each(notify, &left_out);
             }
         }
         Ok(())
