@@ -101,10 +101,16 @@ impl Artifact {
 }
 
 /// Returns the extension of a path, in lower case.
-pub(crate) fn extension(path: &str) -> String {
+fn extension(path: &str) -> String {
     let name = path.rsplit('/').next().unwrap_or(path);
     name.rsplit_once('.')
         .map_or_else(String::new, |(_, end)| end.to_ascii_lowercase())
+}
+
+/// Returns whether the name of a file is that of a picture which is shown beside others.
+pub(crate) fn is_picture(path: &str) -> bool {
+    let pictures = ["png", "jpg", "jpeg", "gif", "webp", "svg"];
+    pictures.contains(&extension(path).as_str())
 }
 
 fn content(

@@ -2,7 +2,8 @@
 
 use std::io::Read as _;
 
-use super::{Query, Reader, artifact};
+use super::artifact::is_picture;
+use super::{Query, Reader};
 use crate::exit::{CommandError, CommandResult};
 use pylightnix::config::RRefId;
 use pylightnix::store::{Comparison, Diff, EntryKind};
@@ -56,10 +57,7 @@ impl Compared {
             else {
                 continue;
             };
-            let is_picture = matches!(
-                artifact::extension(&change.path).as_str(),
-                "png" | "jpg" | "jpeg" | "gif" | "webp" | "svg"
-            );
+            let is_picture = is_picture(&change.path);
             let is_small = *old.max(new) <= TEXT && files.len() < FILES;
             let read = |rref: &RRefId| {
                 let (_, file, _) = reader.open(rref, &change.path).ok()?;

@@ -12,7 +12,7 @@ use pylightnix::store::{Outcome, Referred};
 const GROUP: usize = 40;
 /// The most boxes of a side of a realization.
 const NEAR: usize = 12;
-/// From this number of boxes on, the graph is grouped in any case: nobody reads as many.
+/// A graph of more boxes is always grouped, as it would be too large to read.
 const MOST: usize = 2000;
 
 /// A picture, with the reference of each of its nodes.

@@ -14,7 +14,7 @@ mod search;
 mod stage;
 mod tables;
 
-pub(super) use artifact::{Artifact, Content};
+pub(super) use artifact::{Artifact, Content, is_picture};
 pub(super) use compared::{Compared, FilePair};
 pub(super) use csv_table::CsvTable;
 pub(super) use graph::Drawn;

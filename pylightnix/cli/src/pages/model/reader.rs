@@ -108,7 +108,7 @@ impl Reader {
         Ok(drefs.len() > MANY)
     }
 
-    /// Returns the name of the store: that of its folder.
+    /// Returns the name of the store: the path of its folder.
     pub(crate) fn name(&self) -> String {
         let root = self.store.root();
         let root = root.canonicalize().unwrap_or_else(|_| root.to_owned());

@@ -3,7 +3,7 @@
 use maud::{Markup, html};
 use serde_json::Value;
 
-use super::super::model::{Drawn, LogText, RealizationPage};
+use super::super::model::{Drawn, LogText, RealizationPage, is_picture};
 use super::frame::Page;
 use super::text_diff::text_diff;
 use super::{artifact, graph, links, parts};
@@ -153,20 +153,11 @@ fn lineage(page: &RealizationPage) -> Markup {
 
 fn artifacts(page: &RealizationPage) -> Markup {
     let entries = page.entries();
-    let is_picture = |entry: &&Entry| {
-        let end = entry
-            .path
-            .rsplit('.')
-            .next()
-            .unwrap_or_default()
-            .to_ascii_lowercase();
-        matches!(entry.kind, EntryKind::File { .. })
-            && matches!(
-                end.as_str(),
-                "png" | "jpg" | "jpeg" | "gif" | "webp" | "svg"
-            )
-    };
-    let pictures: Vec<&Entry> = entries.iter().filter(is_picture).take(PICTURES).collect();
+    let files = entries
+        .iter()
+        .filter(|entry| matches!(entry.kind, EntryKind::File { .. }));
+    let pictures = files.filter(|entry| is_picture(&entry.path));
+    let pictures: Vec<&Entry> = pictures.take(PICTURES).collect();
     html! {
         @if page.realization.is_stub() {
             p { "The files are at a remote: " code { "pylightnix pull " (short_rref(page.id())) } " fetches them." }
