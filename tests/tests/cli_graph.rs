@@ -159,7 +159,7 @@ fn a_diamond_a_fan_and_nothing() {
     assert_eq!(read(&nothing.svg()).boxes.len(), 0);
 }
 
-/// Of 200 boxes in one row nobody sees two at once.
+/// A layer of 200 boxes in one row would be too wide for any screen.
 #[test]
 fn a_wide_fan_wraps() {
     let svg = fan(200).grouped(Grouping::Off).svg();

@@ -1,4 +1,4 @@
-//! A store that somebody made to do harm.
+//! A store whose names, logs and artifacts try to run scripts in the pages that show them.
 
 use pylightnix::config::RRefId;
 use pylightnix::store::Store;

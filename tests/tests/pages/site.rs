@@ -171,7 +171,7 @@ fn a_folder_with_other_things_is_refused() {
         "mine"
     );
     fs::remove_file(site.join("stage/notes.txt")).unwrap();
-    // A list that names what is elsewhere, as in a site that somebody sent.
+    // The list of files names one outside of the site: a site may come from elsewhere.
     let (beside, list) = (
         folder.path().join("thesis.tex"),
         site.join(".pylightnix-site"),

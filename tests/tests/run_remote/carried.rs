@@ -178,7 +178,7 @@ fn signatures_are_asked_of_what_is_carried() {
         let run = run.trust(Trust::new(&bens, 1, ["alice"]).unwrap());
         run.run_reporting(&sizing()).unwrap().1
     };
-    assert_eq!(run(group.remote()).built, 1, "nobody signed it");
+    assert_eq!(run(group.remote()).built, 1, "no trusted key signed it");
     ben.remove(ben.realize(&sizing()).unwrap().id())
         .force()
         .run()

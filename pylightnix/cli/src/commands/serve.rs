@@ -21,9 +21,9 @@ const PORT: u16 = 7177;
 
 /// Show the store in a browser
 ///
-/// Use it when you want to look at results, pictures, series and lineage, or watch runs as they go on. Pages are only read, and by
-/// this machine only, unless `--address` says otherwise: then the printed address has a token, which whoever reads has to know.
-/// Ctrl-C ends it.
+/// Use it when you want to look at results, pictures, series and lineage, or watch runs as they go on. The server is read-only,
+/// and answers this machine alone. With an `--address` that other machines reach, the printed address has a token, without which the server
+/// refuses requests. Ctrl-C ends it.
 #[derive(clap::Args, Debug)]
 #[command(
     after_help = "Example: pages of another store, opened in the browser\n  pylightnix serve --open --store results"

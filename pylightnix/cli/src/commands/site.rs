@@ -18,7 +18,7 @@ const MEMORY: u64 = 256 << 20;
 
 /// Write the pages of a store as files
 ///
-/// Use it when somebody without the store is to look at results: a colleague, the readers of a paper. The files need no server, and no
+/// Use it when people without the store want to see results, such as a colleague or the readers of a paper. The files need no server, and no
 /// network. They show chosen results and all that those were made from, as `serve` does, except for what needs the store: they say so. A
 /// second time, what did not change is not touched.
 #[derive(clap::Args, Debug)]

@@ -18,7 +18,7 @@ const EVERY: Duration = Duration::from_millis(400);
 /// After this many looks without news, a line keeps the connection.
 const SILENT: u32 = 25;
 
-/// Sends what a run does until it ends, or until nobody listens.
+/// Sends the events of a run until the run ends, or until the client closes the connection.
 pub(super) async fn events(shared: Arc<Shared>, id: String) -> Response {
     let opened = shared.clone();
     let opened = tokio::task::spawn_blocking(move || RunFollower::named(&opened.reader, &id)).await;
