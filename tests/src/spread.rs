@@ -122,8 +122,8 @@ fn leaf(b: &Build<Leaf>) -> Result<LeafOutputs> {
     let mut count = OpenOptions::new();
     let count = count.create(true).append(true).open(b.place.join("count"));
     count?.write_all(format!("{}\n", b.number).as_bytes())?;
-    let hold = b.place.join("hold");
-    while hold.exists() {
+    let holds = |name| b.place.join(name).exists();
+    while holds("hold") || (!b.aborts && holds("hold-others")) {
         sleep(Duration::from_millis(10));
     }
     sleep(Duration::from_millis(b.takes));
