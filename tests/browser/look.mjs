@@ -1,5 +1,6 @@
 // Looks at pages in a real Chromium, for tests: `look.mjs FOLDER crawl URL PICTURES [URL..]` follows links from these pages on, takes pictures, and
-// prints a line of JSON with all that is wrong; `look.mjs FOLDER watch URL TEXT` opens a page, says so, and waits until it has a text.
+// prints a line of JSON with all that is wrong; `look.mjs FOLDER watch URL TEXT` opens a page, says so, and waits until it has a text;
+// `look.mjs FOLDER use URL STEPS` does the steps of a JSON list, `[what, selector, value]`, and prints what they saw.
 import { createRequire } from "node:module";
 import { existsSync, mkdirSync, readFileSync } from "node:fs";
 import { fileURLToPath } from "node:url";
@@ -104,5 +105,27 @@ async function watch() {
   console.log(JSON.stringify({ pages: 1, kinds: [], wrong }));
 }
 
-await (what === "crawl" ? crawl() : watch());
+async function use() {
+  const page = await open({ viewport: { width: 1280, height: 900 } });
+  await page.goto(url);
+  const said = [];
+  for (const [step, selector, value] of JSON.parse(more)) {
+    const found = page.locator(selector);
+    if (step === "click") await found.first().click();
+    if (step === "check") await found.nth(value).check();
+    if (step === "choose") await found.selectOption(value);
+    if (step === "enter") { await found.fill(value); await found.press("Enter"); }
+    if (step === "wait") await found.first().waitFor();
+    if (step === "count") said.push(String(await found.count()));
+    if (step === "text") said.push(await found.first().innerText());
+    if (step === "rules") {
+      await page.evaluate(rules);
+      const { violations } = await page.evaluate(() => window.axe.run(document, { iframes: false, preload: false, resultTypes: ["violations"] }));
+      for (const one of violations) wrong.push(`${page.url()}: ${one.id}: ${one.nodes.slice(0, 2).map((node) => node.html.slice(0, 160)).join(" | ")}`);
+    }
+  }
+  console.log(JSON.stringify({ pages: 1, kinds: [], said, wrong }));
+}
+
+await { crawl, watch, use }[what]();
 await browser.close();

@@ -13,6 +13,7 @@ mod runs;
 mod search;
 mod stage;
 mod tables;
+mod words;
 
 pub(super) use artifact::{Artifact, Content, is_picture};
 pub(super) use compared::{Compared, FilePair};
@@ -25,4 +26,5 @@ pub(crate) use reader::{PlanOf, Reader};
 pub(super) use realization::{LogText, RealizationPage};
 pub(super) use runs::{Phase, RunFollower, RunPage, RunRow, StageState};
 pub(super) use search::SearchPage;
-pub(super) use stage::{Plot, StageTable};
+pub(super) use stage::{BLOCK, Plot, StageRows, StageTable};
+pub(super) use words::WordsOf;

@@ -1,5 +1,7 @@
 //! Search over names, references, fields, numbers, tags and notes.
 
+use std::collections::BTreeSet;
+
 use super::{Query, Reader};
 use crate::exit::CommandResult;
 use pylightnix::config::{DRefId, RRefId};
@@ -26,6 +28,8 @@ pub(crate) struct SearchPage {
     pub(crate) fault: Option<String>,
     /// What was left out.
     pub(crate) is_cut: bool,
+    /// Where realizations are chosen, their number.
+    pub(crate) of: Option<usize>,
 }
 
 impl SearchPage {
@@ -33,6 +37,7 @@ impl SearchPage {
         let text = query.first("q").unwrap_or_default().trim();
         let mut page = SearchPage {
             text: text.to_owned(),
+            of: reader.chosen().map(BTreeSet::len),
             ..SearchPage::default()
         };
         if text.is_empty() {

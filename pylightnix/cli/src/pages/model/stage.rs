@@ -9,6 +9,8 @@ use pylightnix::store::{Cell, Column, ColumnKind, Comparison, Row};
 
 /// The number of rows of a page.
 pub(crate) const ROWS: usize = 100;
+/// The number of rows of a block of data.
+pub(crate) const BLOCK: usize = 1000;
 /// The number of columns that are shown unless some are chosen.
 const COLUMNS: usize = 12;
 /// The most lines of a plot.
@@ -84,7 +86,7 @@ impl StageTable {
         let fault = arranged(&mut table, query).err();
         let chosen: BTreeSet<&str> = query.all("col").collect();
         let is_shown = |at: usize, column: &Column| match chosen.is_empty() {
-            true => at < COLUMNS || column.kind == ColumnKind::Built,
+            true => is_usual(at, column),
             false => chosen.contains(column.name.as_str()),
         };
         let columns = in_order(&table.columns);
@@ -122,6 +124,70 @@ impl StageTable {
     pub(crate) fn first(&self) -> usize {
         self.page * ROWS
     }
+}
+
+/// All rows of a stage, in blocks.
+pub(crate) struct StageRows {
+    pub(crate) name: String,
+    pub(crate) columns: Vec<ColumnOf>,
+    rows: Vec<Row>,
+}
+
+/// A column of all rows.
+pub(crate) struct ColumnOf {
+    pub(crate) column: Column,
+    /// The place of its cells in the rows.
+    pub(crate) at: usize,
+    /// Whether it is shown unless columns are chosen.
+    pub(crate) is_usual: bool,
+    /// Whether its cells are numbers.
+    pub(crate) is_number: bool,
+}
+
+impl StageRows {
+    /// Reads the rows, the newest first.
+    pub(crate) fn read(reader: &Reader, name: &str) -> CommandResult<Self> {
+        let mut table = reader.tables.of_name(reader, name)?.table.clone();
+        table.rows.reverse();
+        let columns = in_order(&table.columns).into_iter().enumerate();
+        let columns = columns.map(|(place, column)| {
+            let at = table.columns.iter().position(|one| one == column);
+            let at = at.unwrap_or_default();
+            let mut cells = table.rows.iter().filter_map(|row| row.cells[at].as_ref());
+            let is_number = |cell: &Cell| matches!(cell, Cell::Value(value) if value.is_number());
+            ColumnOf {
+                column: column.clone(),
+                at,
+                is_usual: is_usual(place, column),
+                is_number: column.kind != ColumnKind::Built && cells.all(is_number),
+            }
+        });
+        Ok(StageRows {
+            name: name.to_owned(),
+            columns: columns.collect(),
+            rows: table.rows,
+        })
+    }
+
+    /// Returns the number of rows.
+    pub(crate) fn count(&self) -> usize {
+        self.rows.len()
+    }
+
+    /// Returns the number of blocks.
+    pub(crate) fn blocks(&self) -> usize {
+        self.rows.len().div_ceil(BLOCK).max(1)
+    }
+
+    /// Returns the rows of a block.
+    pub(crate) fn block(&self, block: usize) -> &[Row] {
+        self.rows.chunks(BLOCK).nth(block).unwrap_or_default()
+    }
+}
+
+/// Returns whether a column is shown unless some are chosen; `at` is its place in the order of columns.
+fn is_usual(at: usize, column: &Column) -> bool {
+    at < COLUMNS || column.kind == ColumnKind::Built
 }
 
 /// Keeps what meets the conditions, in the order that is asked for: else the newest first.

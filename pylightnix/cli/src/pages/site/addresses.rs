@@ -4,6 +4,7 @@ use base64::Engine as _;
 use std::collections::BTreeSet;
 
 use crate::pages::model::Query;
+use crate::pages::views::SCRIPTS_OF_FILES;
 use pylightnix::config::{Digest, RRefId};
 
 /// Endings of artifacts that no host serves as a page or a script.
@@ -43,7 +44,10 @@ impl Address {
 
     /// Returns whether this is a file of the pages themselves.
     pub(super) fn is_own(&self) -> bool {
-        ["/style.css", "/page.js", "/icon.svg"].contains(&self.path.as_str())
+        let name = self.path.trim_start_matches('/');
+        let is_script = |(script, _): &(&str, &str)| *script == name;
+        ["style.css", "page.js", "icon.svg"].contains(&name)
+            || SCRIPTS_OF_FILES.iter().any(is_script)
     }
 
     /// Returns the realization and the path of an artifact, if this is the address of its bytes.
@@ -80,8 +84,11 @@ impl Names<'_> {
             [""] => "index.html".to_owned(),
             ["graph"] => "graph.html".to_owned(),
             ["runs"] => "runs.html".to_owned(),
+            ["search"] => "search.html".to_owned(),
             ["run", id] => format!("run/{}.html", plain(id)?),
-            ["stage", name] => format!("stage/{}{page}.html", plain(name)?),
+            // Scripts show the other rows.
+            ["stage", _] if !page.is_empty() => return None,
+            ["stage", name] => format!("stage/{}.html", plain(name)?),
             ["r", rref] if is_shown(rref) => format!("r/{}.html", plain(rref)?),
             ["r", rref, "a", path] if is_shown(rref) => {
                 format!("a/{}{page}.html", digest(&format!("{rref}/{path}")))
@@ -146,7 +153,7 @@ fn next_attribute(html: &str) -> Option<(usize, &'static str)> {
 }
 
 /// Returns a name that is a name of a file on every system, with `:` as `-`.
-fn plain(name: &str) -> Option<String> {
+pub(super) fn plain(name: &str) -> Option<String> {
     let is_plain = |c: char| c.is_ascii_alphanumeric() || "-_.:".contains(c);
     let is_name = !name.starts_with('.') && name.chars().all(is_plain);
     is_name.then(|| name.replace(':', "-"))

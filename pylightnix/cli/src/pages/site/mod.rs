@@ -7,7 +7,7 @@ use std::collections::{BTreeSet, VecDeque};
 use std::io::Read as _;
 use std::path::Path;
 
-use super::model::{Query, Reader};
+use super::model::{BLOCK, Query, Reader, StageRows, WordsOf};
 use super::{page, views};
 use crate::draw::{State, styles};
 use crate::exit::CommandResult;
@@ -58,6 +58,10 @@ impl Site<'_> {
         folder.write("style.css", css.as_bytes())?;
         folder.write("page.js", views::SCRIPT.as_bytes())?;
         folder.write("icon.svg", views::ICON.as_bytes())?;
+        for (name, script) in views::SCRIPTS_OF_FILES {
+            folder.write(name, script.as_bytes())?;
+        }
+        self.data(&mut folder, &shown)?;
         let mut waiting = VecDeque::from([Address::parse("/")]);
         let mut seen: BTreeSet<File> =
             BTreeSet::from([names.file(&waiting[0]).unwrap_or_default()]);
@@ -98,6 +102,37 @@ impl Site<'_> {
         let mut written = folder.end()?;
         written.without_page = all - shown.len();
         Ok(written)
+    }
+
+    /// Writes what scripts make tables and a search of.
+    fn data(&self, folder: &mut Folder, shown: &BTreeSet<RRefId>) -> CommandResult<()> {
+        let chosen: Vec<&RRefId> = self.reader.chosen().into_iter().flatten().collect();
+        let mut stages: Vec<&str> = chosen.iter().map(|rref| rref.name().as_str()).collect();
+        stages.sort_unstable();
+        stages.dedup();
+        let mut counts = Vec::new();
+        for name in stages {
+            // A name that is none of a file has no page, either.
+            if addresses::plain(name).is_none() {
+                continue;
+            }
+            let rows = StageRows::read(self.reader, name)?;
+            for block in 0..rows.blocks() {
+                let script = views::rows_script(&rows, block, shown);
+                folder.write(&format!("data/stage/{name}.{block}.js"), script.as_bytes())?;
+            }
+            counts.push((name, rows.count()));
+        }
+        // One block without results has the names of stages.
+        for block in 0..chosen.len().div_ceil(BLOCK).max(1) {
+            let rrefs = chosen.iter().skip(block * BLOCK).take(BLOCK);
+            // What cannot be read has no words.
+            let words = rrefs.filter_map(|rref| WordsOf::read(self.reader, rref).ok());
+            let words: Vec<WordsOf> = words.collect();
+            let script = views::words_script(block, &words, &counts, shown);
+            folder.write(&format!("data/search.{block}.js"), script.as_bytes())?;
+        }
+        Ok(())
     }
 
     /// Returns the realizations that have pages: the newest.

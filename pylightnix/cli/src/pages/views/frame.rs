@@ -2,6 +2,8 @@
 
 use maud::{DOCTYPE, Markup, html};
 
+use super::SCRIPTS_OF_FILES;
+
 /// A page without its frame.
 pub(crate) struct Page {
     pub(crate) title: String,
@@ -19,27 +21,25 @@ const POLICY: &str = "default-src 'none'; style-src 'self' file:; script-src 'se
 /// Writes a page that a server sends. `store` is the path of the store.
 pub(crate) fn framed(store: &str, page: &Page) -> String {
     let name = store.rsplit('/').next().unwrap_or(store);
-    let search = html! {
-        form.search role="search" action="/search" {
-            label.hidden for="q" { "Search" }
-            input #q type="search" name="q" placeholder="Search: a name, a reference, rate < 0.1, tag:best";
-        }
-    };
     let foot = html! { "Read from " code { (store) } ", which these pages never change." };
-    whole(name, page, false, &search, &foot)
+    whole(name, page, &[], &foot)
 }
 
 /// Writes a page of a site. `store` is the name of the store.
 pub(crate) fn framed_as_file(store: &str, page: &Page) -> String {
     let foot = html! {
         "Written by " code { "pylightnix site" } ". What these files cannot do, " code { "pylightnix serve" }
-        " does with the store: plots, comparisons, conditions, a search, and runs as they go on."
+        " does with the store: files side by side, graphs of any result, and runs as they go on."
+        noscript { " Without scripts, tables have the newest rows alone, and there is no search." }
     };
-    whole(store, page, true, &html! {}, &foot)
+    let scripts: Vec<&str> = SCRIPTS_OF_FILES.iter().map(|(name, _)| *name).collect();
+    whole(store, page, &scripts, &foot)
 }
 
-fn whole(name: &str, page: &Page, is_file: bool, search: &Markup, foot: &Markup) -> String {
+/// Writes a page; `scripts` are those that a page in a file has beside that of all pages.
+fn whole(name: &str, page: &Page, scripts: &[&str], foot: &Markup) -> String {
     let Page { title, part, body } = page;
+    let is_file = !scripts.is_empty();
     let markup = html! {
         (DOCTYPE)
         html lang="en" {
@@ -52,6 +52,7 @@ fn whole(name: &str, page: &Page, is_file: bool, search: &Markup, foot: &Markup)
                 link rel="icon" href="/icon.svg";
                 link rel="stylesheet" href="/style.css";
                 script src="/page.js" defer {}
+                @for script in scripts { script src={ "/" (script) } defer {} }
             }
             body .file[is_file] {
                 a.skip href="#main" { "Skip to the content" }
@@ -62,7 +63,10 @@ fn whole(name: &str, page: &Page, is_file: bool, search: &Markup, foot: &Markup)
                             a href=(to) aria-current=[(word == *part).then_some("page")] { (word) }
                         }
                     }
-                    (search)
+                    form.search role="search" action="/search" {
+                        label.hidden for="q" { "Search" }
+                        input #q type="search" name="q" placeholder="Search: a name, a reference, rate < 0.1, tag:best";
+                    }
                 }
                 main #main tabindex="-1" { (body) }
                 footer { (foot) }

@@ -7,7 +7,11 @@ pub(super) fn markdown(text: &str) -> Markup {
     let options = Options::ENABLE_TABLES | Options::ENABLE_STRIKETHROUGH;
     let events = Parser::new_ext(text, options).filter_map(|event| {
         Some(match event {
-            Event::Html(text) | Event::InlineHtml(text) => Event::Text(text),
+            Event::Html(text) | Event::InlineHtml(text) | Event::Text(text) => escaped(&text),
+            Event::Code(text) => {
+                let text = html! { code { (&*text) } }.into_string();
+                Event::InlineHtml(text.into())
+            }
             // What is said of a picture stays.
             Event::Start(Tag::Image { .. }) | Event::End(TagEnd::Image) => return None,
             Event::Start(Tag::Link {
@@ -34,4 +38,9 @@ pub(super) fn markdown(text: &str) -> Markup {
     let mut written = String::new();
     pulldown_cmark::html::push_html(&mut written, events);
     html! { article.markdown { (PreEscaped(written)) } }
+}
+
+/// Returns a text with its quotes escaped, too: what looks like an attribute in a page has to be one.
+fn escaped(text: &str) -> Event<'static> {
+    Event::InlineHtml(html! { (text) }.into_string().into())
 }

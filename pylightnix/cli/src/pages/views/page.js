@@ -56,11 +56,11 @@
     });
   }
 
-  // In files, tables are sorted and filtered here; a server does it for all rows.
+  // In files, small tables are sorted and filtered here; those of stages have a script of their own.
   if (document.body.classList.contains("file")) {
     for (const table of document.querySelectorAll("main table")) {
       const body = table.tBodies[0];
-      if (!body || body.rows.length < 3) continue;
+      if (!body || body.rows.length < 3 || table.closest("[data-rows]")) continue;
       const label = document.createElement("label");
       label.className = "sift";
       const input = document.createElement("input");

@@ -16,7 +16,8 @@ pub(crate) fn search(page: &SearchPage) -> Page {
     Page {
         title: format!("Search: {}", page.text),
         part: "",
-        body: html! {
+        // In files, a script looks through blocks of words.
+        body: html! { div data-search=[page.of] {
             h1 { "Search" @if !page.text.is_empty() { ": " (page.text) } }
             @if page.text.is_empty() {
                 p { "Search for a name, a reference, a word of a config, a tag or a note; or for what meets a condition, as "
@@ -43,6 +44,6 @@ pub(crate) fn search(page: &SearchPage) -> Page {
                 ul.plain { @for dref in &page.configs { li { (parts::dref(dref)) " " (dref.name()) } } }
             }
             @if page.is_cut { p.faint { "There may be more: " code { "pylightnix find" } " looks at all." } }
-        },
+        } },
     }
 }

@@ -10,6 +10,7 @@ use crate::visible;
 use pylightnix::config::RRefId;
 use pylightnix::store::{Cell, ColumnKind};
 
+/// Writes a table of a stage.
 pub(crate) fn stage(page: &StageTable, query: &Query) -> Page {
     let at = links::stage(&page.name);
     Page {
@@ -24,11 +25,16 @@ pub(crate) fn stage(page: &StageTable, query: &Query) -> Page {
                 }
                 span.live { " · " a href={ "/graph?of=" (page.name) } { "what the newest was made from" } }
             }
-            (conditions(page, query, &at))
-            (tools(page, query, &at))
-            @if let Some(plot) = &page.plot { (drawn(plot)) }
-            (table(page, query, &at))
-            (parts::pager(&at, query, page.page + 1, page.pages))
+            // In files, a script makes what is shown here from blocks of rows.
+            div data-rows=(page.name) data-count=(page.all) {
+                (conditions(page, query, &at))
+                (tools(page, query, &at))
+                div.shown {
+                    @if let Some(plot) = &page.plot { (drawn(plot)) }
+                    (table(page, query, &at))
+                    div.pages { (parts::pager(&at, query, page.page + 1, page.pages)) }
+                }
+            }
             (overview::left_out(&page.left_out))
         },
     }
@@ -82,7 +88,7 @@ fn tools(page: &StageTable, query: &Query, at: &str) -> Markup {
                             (choice("x", "Across", &page.numbers)) (choice("y", "Up", &page.numbers))
                             button type="submit" { "Scatter" }
                         }
-                        p { a href={ (at) (query.without("x").without("y").with("plot", "parallel")) } { "Parallel coordinates of the numbers" } }
+                        p { a href={ (at) (query.without("x").without("y").with("plot", "parallel")) } data-state="parallel" { "Parallel coordinates of the numbers" } }
                     }
                     @if !page.series.is_empty() {
                         form action=(at) {
@@ -105,7 +111,7 @@ fn tools(page: &StageTable, query: &Query, at: &str) -> Markup {
                         }
                     }
                     button type="submit" { "Show" }
-                    " " a href={ (at) (query.without("col")) } { "as usual" }
+                    " " a href={ (at) (query.without("col")) } data-state="col" { "as usual" }
                 }
             }
         }
@@ -122,7 +128,7 @@ fn table(page: &StageTable, query: &Query, at: &str) -> Markup {
             _ => query.with("sort", name).without("desc"),
         };
         html! {
-            th scope="col" .number[is_number] aria-sort=[is_sorted.then_some(if is_down { "descending" } else { "ascending" })] {
+            th scope="col" .number[is_number] data-column=(name) aria-sort=[is_sorted.then_some(if is_down { "descending" } else { "ascending" })] {
                 a href={ (at) (next.without("page")) } { (visible::line(name)) }
             }
         }
