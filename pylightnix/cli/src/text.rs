@@ -34,6 +34,20 @@ pub(crate) fn short_dref(dref: &DRefId) -> String {
     dref.folder()[..SHORT].to_owned()
 }
 
+/// Formats a count with its thousands set apart: `10,000`.
+#[cfg(feature = "pages")]
+pub(crate) fn thousands(number: usize) -> String {
+    let digits = number.to_string();
+    let mut text = String::new();
+    for (at, digit) in digits.chars().enumerate() {
+        if at > 0 && (digits.len() - at).is_multiple_of(3) {
+            text.push(',');
+        }
+        text.push(digit);
+    }
+    text
+}
+
 /// Formats a number with its noun: `1 file`, `2 files`.
 pub(crate) fn count(number: usize, one: &str, more: &str) -> String {
     match number {

@@ -99,4 +99,5 @@ pub(crate) mod internal {
     pub use super::disk::regular::{open_regular, read as read_regular};
     pub use super::disk::target::Target;
     pub use super::object::clock::ahead;
+    pub use super::query::ComparisonByParts;
 }

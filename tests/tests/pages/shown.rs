@@ -2,6 +2,7 @@
 
 use pylightnix::config::RRefId;
 use pylightnix::store::Store;
+use std::fs;
 use tests::store::store;
 
 use super::{publish, serve};
@@ -135,6 +136,64 @@ fn a_stage_is_sorted_filtered_and_paged() {
         "{fault}"
     );
     assert_eq!(served.get("/stage/nothing").status, 404);
+}
+
+/// What was read is kept for other processes, as long as it is whole, and may be deleted at any time.
+#[test]
+fn numbers_that_were_read_are_kept_and_may_be_deleted() {
+    let (_folder, store) = store();
+    let (_, models) = models(&store, 40);
+    let number = |store: &Store| {
+        let mut table = store.compare(&models).unwrap();
+        table.choose(&["scores.accuracy"]).unwrap();
+        let row = table.rows.iter().find(|row| row.rref == models[0]);
+        row.unwrap().cells[0].as_ref().unwrap().number().unwrap()
+    };
+    let found = |condition: &str| store.find().meets(condition).run().unwrap().count();
+    let afresh = || Store::open(store.root()).unwrap();
+    let _ = serve(&store).page("/stage/model");
+    let kept = store.root().join("cache/pages/model");
+    assert!(kept.is_file());
+    // A test can see what is read by changing what never changes.
+    let scores = store.out_dir(&models[0]).join("scores.json");
+    let text = fs::read_to_string(&scores).unwrap();
+    fs::remove_file(&scores).unwrap();
+    fs::write(&scores, text.replace("0.9999", "0.1111")).unwrap();
+    assert!((number(&afresh()) - 0.9999).abs() < 1e-9, "it was kept");
+    assert_eq!(found("scores.accuracy < 0.5"), 0);
+    assert!(serve(&store).page("/stage/model").contains("0.9999"));
+    // A tag is seen at once.
+    store.tag(&models[1], "best").unwrap();
+    assert!(serve(&store).page("/stage/model").contains("badge tag"));
+
+    let bytes = fs::read(&kept).unwrap();
+    let mut damaged = bytes.clone();
+    *damaged.last_mut().unwrap() ^= 1;
+    fs::write(&kept, &damaged).unwrap();
+    assert!((number(&afresh()) - 0.1111).abs() < 1e-9, "a wrong sum");
+    fs::write(&kept, &bytes).unwrap();
+    fs::remove_dir_all(store.root().join("cache")).unwrap();
+    assert_eq!(found("scores.accuracy < 0.5"), 1);
+    assert!(serve(&store).page("/stage/model").contains("0.1111"));
+}
+
+#[test]
+fn a_long_table_is_read_while_it_is_shown() {
+    let (_folder, store) = store();
+    for number in 0..510 {
+        let config = format!(r#"{{"name": "many", "number": {number}}}"#);
+        publish(&store, &config, &[], &[("n.json", b"1")], "");
+    }
+    let served = serve(&store);
+    let first = served.page("/stage/many");
+    assert_eq!(first.matches("name=\"r\"").count(), 100);
+    // As fast as it may be: it says so, or is whole.
+    let says = first.contains("of 510 read");
+    assert!(says || first.contains("data-column=\"number\""), "{first}");
+    while !served.page("/reading/many").is_empty() {}
+    let whole = served.page("/stage/many?where=number+%3C+3");
+    assert!(whole.contains("3 of 510 results"), "{whole}");
+    assert!(!whole.contains("data-reading"));
 }
 
 #[test]

@@ -102,6 +102,11 @@ impl Layout {
         self.root.join("cache/index")
     }
 
+    /// Returns the folder of what tables of realizations were read from, a cache that may be deleted at any time.
+    pub(in crate::store) fn pages(&self) -> PathBuf {
+        self.root.join("cache/pages")
+    }
+
     pub(in crate::store) fn derivation(&self, dref: &DRefId) -> PathBuf {
         let name = dref.folder_name();
         let length = self.objects.as_os_str().len() + 1 + name.as_str().len();

@@ -5,6 +5,7 @@
 
 pub(in crate::store) mod below;
 pub(in crate::store) mod bytes;
+pub(in crate::store) mod checked;
 pub(in crate::store) mod duplicate;
 pub(in crate::store) mod durable;
 pub(in crate::store) mod entries;

@@ -178,6 +178,8 @@ impl Gc<'_> {
         sweep_build_locks(layout);
         if !report.derivations.is_empty() {
             store.manager().index().delete(layout);
+            // Else it would keep rows of what is gone for ever.
+            let _ = fs::remove_dir_all(layout.pages());
         }
         Ok(report)
     }

@@ -17,7 +17,6 @@
 //! The files are `cache/index/<hex digit>`, one for all derivations whose hashes begin with that digit, each with a checksum. A
 //! missing or invalid file counts as empty. The files may be deleted at any time; garbage collection does so.
 
-mod checked;
 mod listing;
 mod names;
 mod shard;
@@ -30,13 +29,13 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use crate::Result;
 use crate::config::{ConfigJson, DRefId};
+use crate::store::disk::checked::Temporary;
 use crate::store::disk::layout::Layout;
 use crate::store::disk::system::{FileTime, open_place};
 use crate::store::object::build_mark::marks_of;
 use crate::store::object::build_record::BuildRecord;
 use crate::store::object::promised::Promised;
 use crate::store::object::realization::{LoadedRealization, each_realization};
-use checked::Temporary;
 pub(super) use listing::{Listed, Listing};
 pub(super) use names::Folders;
 use shard::Shard;

@@ -6,10 +6,10 @@
 
 use std::sync::{Arc, Mutex, PoisonError};
 
-use super::checked::Temporary;
-use super::{Stamp, checked};
+use super::Stamp;
 use crate::Result;
 use crate::store::disk::bytes::{Reader, put_text, put_u64};
+use crate::store::disk::checked::{self, Temporary};
 use crate::store::disk::entries::each_entry;
 use crate::store::disk::layout::Layout;
 

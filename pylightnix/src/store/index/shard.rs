@@ -9,12 +9,12 @@ use std::cmp::Ordering;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use super::checked::Temporary;
 use super::listing::Listing;
-use super::{IndexEntry, SharedBytes, Stamp, checked};
+use super::{IndexEntry, SharedBytes, Stamp};
 use crate::config::{DRefId, Name};
 use crate::hash_key::HashKey;
 use crate::store::disk::bytes::{Reader, put_text, put_u32};
+use crate::store::disk::checked::{self, Temporary};
 use crate::store::disk::layout::Layout;
 
 /// The magic bytes of a file, which include the version of the format.

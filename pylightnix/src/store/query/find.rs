@@ -3,20 +3,22 @@
 use jiff::Timestamp;
 use once_cell::sync::OnceCell;
 use serde::Serialize;
+use std::collections::HashMap;
 use std::fmt;
 use std::ops::{Bound, RangeBounds};
 use std::sync::Arc;
 use std::time::Duration;
 
 use super::Found;
+use super::comparison::{KeptRows, ReadRow, state_of};
 use super::condition::Condition;
 use super::glob::Glob;
 use super::hints::hints;
 use super::looked_up::looked_up;
 use super::number::number_in;
-use crate::config::{ConfigJson, DRefId, FieldPath, RRefId, RawValue, same};
+use crate::config::{ConfigJson, DRefId, FieldPath, Name, RRefId, RawValue, same};
 use crate::store::object::tree::check_path;
-use crate::store::{Outcome, Store};
+use crate::store::{Outcome, Realization, Store};
 use crate::{Error, ErrorKind, Result};
 
 impl Store {
@@ -205,6 +207,7 @@ impl<'a> Find<'a> {
             drefs: drefs.into_iter(),
             config: Arc::default(),
             rrefs: Vec::new().into_iter(),
+            kept: HashMap::new(),
         })
     }
 
@@ -277,7 +280,7 @@ impl<'a> Find<'a> {
         }
     }
 
-    fn conditions_hold(&self, found: &Found) -> Result<bool> {
+    fn conditions_hold(&self, found: &Found, kept: Option<&ReadRow>) -> Result<bool> {
         for condition in &self.conditions {
             if condition.is_of_remarks() {
                 if !condition.holds_of(found.remarks()?) {
@@ -285,7 +288,7 @@ impl<'a> Find<'a> {
                 }
                 continue;
             }
-            let cell = looked_up(self.store, found, &condition.what)?;
+            let cell = looked_up(self.store, found, kept, &condition.what)?;
             if !condition.holds(cell.as_ref()) {
                 return Ok(false);
             }
@@ -323,7 +326,18 @@ pub struct Finding<'a> {
     /// The config of the current derivation.
     config: Arc<OnceCell<ConfigJson>>,
     /// The remaining realizations of the current derivation, each with its conditions on omitted fields.
-    rrefs: std::vec::IntoIter<(RRefId, Arc<[usize]>)>,
+    rrefs: std::vec::IntoIter<Waiting>,
+    /// What is kept of the realizations of each name, as far as it was asked for.
+    kept: HashMap<Name, KeptRows>,
+}
+
+/// A realization to look at.
+struct Waiting {
+    id: RRefId,
+    /// The conditions on fields that its config omits, as positions.
+    left: Arc<[usize]>,
+    /// The realization as the index knows it; asked for where something is kept.
+    known: Option<Realization>,
 }
 
 impl<'a> Finding<'a> {
@@ -355,18 +369,50 @@ impl<'a> Finding<'a> {
             }
         }
         let left: Arc<[usize]> = left.into();
-        let rrefs = store.rrefs_of(dref)?.into_iter();
-        let rrefs: Vec<_> = rrefs.map(|rref| (rref, left.clone())).collect();
-        self.rrefs = rrefs.into_iter();
+        let waiting = |id, known| Waiting {
+            id,
+            left: left.clone(),
+            known,
+        };
+        let known = self.keeps(dref.name()).then(|| store.realizations_of(dref));
+        let waiting: Vec<_> = match known {
+            Some(Ok(known)) => {
+                let known = known.into_iter();
+                known.map(|one| waiting(one.id.clone(), Some(one))).collect()
+            }
+            // One of several that cannot be read is an error of its own.
+            Some(Err(_)) | None => {
+                let rrefs = store.rrefs_of(dref)?.into_iter();
+                rrefs.map(|rref| waiting(rref, None)).collect()
+            }
+        };
+        self.rrefs = waiting.into_iter();
         Ok(())
     }
 
-    fn look_at(&self, id: RRefId, left: &[usize]) -> Result<Option<Found>> {
-        let mut found = Found::new(self.find.store, id, self.config.clone());
+    /// Returns whether anything is kept of the realizations with a name that a condition may be about.
+    fn keeps(&mut self, name: &Name) -> bool {
+        let mut conditions = self.find.conditions.iter();
+        if conditions.all(Condition::is_of_remarks) {
+            return false;
+        }
+        let store = self.find.store;
+        let kept = self.kept.entry(name.clone());
+        let kept = kept.or_insert_with(|| KeptRows::of_name(store, name.as_str()));
+        !kept.is_empty()
+    }
+
+    fn look_at(&self, waiting: Waiting) -> Result<Option<Found>> {
+        let Waiting { id, left, known } = waiting;
+        let kept = known.as_ref().and_then(|known| {
+            let kept = self.kept.get(id.name())?;
+            kept.get(&id, &state_of(known))
+        });
+        let mut found = Found::new(self.find.store, id, self.config.clone()).with(known);
         let fits = self.find.outcome_fits(&found)?
             && self.find.age_fits(&found)?
-            && self.find.omitted_fit(&found, left)?
-            && self.find.conditions_hold(&found)?
+            && self.find.omitted_fit(&found, &left)?
+            && self.find.conditions_hold(&found, kept.as_ref())?
             && self.find.metrics_fit(&mut found)?;
         Ok(fits.then_some(found))
     }
@@ -378,7 +424,7 @@ impl Iterator for Finding<'_> {
     fn next(&mut self) -> Option<Result<Found>> {
         loop {
             let looked = match self.rrefs.next() {
-                Some((id, left)) => self.look_at(id, &left),
+                Some(waiting) => self.look_at(waiting),
                 None => {
                     let dref = self.drefs.next()?;
                     self.enter(&dref).map(|()| None)

@@ -36,6 +36,12 @@ impl Found {
         }
     }
 
+    /// Adds the realization, as the index knows it.
+    pub(super) fn with(mut self, realization: Option<Realization>) -> Self {
+        self.realization = realization.map_or_else(OnceCell::new, OnceCell::with_value);
+        self
+    }
+
     /// Returns the reference.
     pub fn id(&self) -> &RRefId {
         &self.id

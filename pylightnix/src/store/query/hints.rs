@@ -212,7 +212,7 @@ impl Candidates {
     fn values(&self, find: &Find<'_>, what: &str) -> Result<Vec<Cell>> {
         let mut values = Vec::new();
         for found in &self.found {
-            match looked_up(find.store, found, what) {
+            match looked_up(find.store, found, None, what) {
                 Ok(value) => values.extend(value),
                 Err(error) if is_passed_over(&error) => {}
                 Err(error) => return Err(error),

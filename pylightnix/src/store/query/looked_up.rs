@@ -1,16 +1,28 @@
 //! Looking up properties of a realization by name, for tables and conditions.
 
 use super::Found;
-use super::comparison::{Cell, Number, numbers};
+use super::comparison::{Cell, Number, ReadRow, numbers};
 use crate::config::{ConfigJson, DRefId, FieldPath, RawValue, reference_in};
 use crate::store::{BuildKind, BuildRecord, Entry, EntryKind, Store, newest_first};
 use crate::{ErrorKind, Result};
 
 /// Looks up a property of a realization by name: a field of its config or of a dependency's config; a number in its artifacts;
 /// the last number of a series that was recorded; or `built`, `seconds`, `bytes` or `ended`. Returns `None` if it has no such property.
-pub(super) fn looked_up(store: &Store, found: &Found, what: &str) -> Result<Option<Cell>> {
+///
+/// `kept` is what is kept of the realization, if anything is.
+pub(super) fn looked_up(
+    store: &Store,
+    found: &Found,
+    kept: Option<&ReadRow>,
+    what: &str,
+) -> Result<Option<Cell>> {
+    if let Some(kept) = kept.filter(|kept| kept.is_omitted_by_all)
+        && !["built", "seconds", "ended"].contains(&what)
+    {
+        return in_kept(store, kept, what);
+    }
     if let Ok(way) = FieldPath::parse(what) {
-        if let Some(value) = in_config(store, found.config()?, &way)? {
+        if let Some(value) = in_config(store, found.config()?.raw()?, &way)? {
             return Ok(Some(Cell::Value(value)));
         }
         let builds = newest_first(found.realization()?.builds());
@@ -47,16 +59,42 @@ pub(super) fn looked_up(store: &Store, found: &Found, what: &str) -> Result<Opti
     Ok(value.map(Cell::Value))
 }
 
+/// Looks up a property in what is kept of a realization.
+fn in_kept(store: &Store, kept: &ReadRow, what: &str) -> Result<Option<Cell>> {
+    if let Ok(way) = FieldPath::parse(what) {
+        let config = serde_json::from_str(&kept.config).ok();
+        if let Some(config) = config
+            && let Some(value) = in_config(store, config, &way)?
+        {
+            return Ok(Some(Cell::Value(value)));
+        }
+        let omitted = serde_json::value::to_raw_value(&kept.omitted).ok();
+        let omitted = omitted.as_deref().and_then(|all| way.find(all));
+        if let Some(value) = omitted.and_then(|value| serde_json::from_str(value.get()).ok()) {
+            return Ok(Some(Cell::Value(value)));
+        }
+    }
+    let is_it = |number: &&Number| number.name() == what || number.full_name() == what;
+    if let Some(number) = kept.numbers.iter().find(is_it) {
+        return Ok(Some(number.cell.clone()));
+    }
+    if what == "bytes" {
+        return Ok(Some(Cell::Value(kept.bytes.into())));
+    }
+    let last = kept.last_of_series(what);
+    Ok(last.map(|last| Cell::Value(last.into())))
+}
+
 /// Follows a path through configs, from reference to reference.
 fn in_config(
     store: &Store,
-    config: &ConfigJson,
+    config: &RawValue,
     way: &FieldPath,
 ) -> Result<Option<serde_json::Value>> {
-    let mut config = config.clone();
+    let mut value = config;
     let mut steps = way.steps();
+    let mut named: ConfigJson;
     loop {
-        let mut value: &RawValue = config.raw()?;
         let mut next = None;
         while let Some((step, rest)) = steps.split_first() {
             let Ok(inside) = step.take(value) else {
@@ -72,7 +110,10 @@ fn in_config(
         match next {
             None => return Ok(serde_json::from_str(value.get()).ok()),
             Some(dref) => match stored(store, &dref)? {
-                Some(inside) => config = inside,
+                Some(inside) => {
+                    named = inside;
+                    value = named.raw()?;
+                }
                 None => return Ok(None),
             },
         }

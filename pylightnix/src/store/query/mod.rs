@@ -1,6 +1,7 @@
 //! Queries: dependencies, disk usage, searches, comparisons.
 //!
-//! Queries read the file system directly, without the index and without locks. Concurrent changes may or may not be reflected
+//! Queries read the file system directly, without the index and without locks, but for tables and conditions of realizations whose rows
+//! are kept: the index says whether those still count. Concurrent changes may or may not be reflected
 //! in the answer.
 
 mod artifact;
@@ -25,7 +26,9 @@ mod series;
 mod statistics;
 mod usage;
 
-pub use comparison::{Cell, Column, ColumnKind, Comparison, Row, Series};
+pub use comparison::{
+    Cell, Column, ColumnKind, Comparison, ComparisonByParts, Row, Series,
+};
 pub(crate) use diff::compare;
 pub use diff::{Diff, FileChange};
 pub use find::{Find, Finding};

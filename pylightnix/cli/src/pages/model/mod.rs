@@ -27,4 +27,5 @@ pub(super) use realization::{LogText, RealizationPage};
 pub(super) use runs::{Phase, RunFollower, RunPage, RunRow, StageState};
 pub(super) use search::SearchPage;
 pub(super) use stage::{BLOCK, Plot, StageRows, StageTable};
+pub(super) use tables::Progress;
 pub(super) use words::WordsOf;

@@ -4,8 +4,9 @@ use std::collections::BTreeSet;
 use std::fs::{self, File};
 use std::os::unix::fs::MetadataExt as _;
 use std::path::PathBuf;
+use std::sync::Arc;
 
-use super::tables::Tables;
+use super::tables::{Progress, Tables};
 use crate::depends::Depends;
 use crate::exit::{CommandError, CommandResult};
 use pylightnix::config::RRefId;
@@ -22,7 +23,7 @@ pub(crate) type PlanOf = Box<dyn Fn() -> Option<Result<Depends, String>> + Send 
 /// The store, and what is kept in memory of it.
 pub(crate) struct Reader {
     pub(in crate::pages) store: Store,
-    pub(super) tables: Tables,
+    pub(super) tables: Arc<Tables>,
     /// The plan, in a user's program.
     plan: Option<PlanOf>,
     /// The realizations that are shown; all without.
@@ -34,7 +35,7 @@ impl Reader {
     pub(crate) fn new(store: Store, memory: u64, plan: Option<PlanOf>) -> Self {
         Reader {
             store,
-            tables: Tables::new(memory),
+            tables: Arc::new(Tables::new(memory)),
             plan,
             only: None,
         }
@@ -54,6 +55,11 @@ impl Reader {
     /// Returns whether a realization is shown.
     pub(in crate::pages) fn shows(&self, rref: &RRefId) -> bool {
         self.only.as_ref().is_none_or(|only| only.contains(rref))
+    }
+
+    /// Returns how far the numbers of a stage are read, while they are being read.
+    pub(in crate::pages) fn progress(&self, stage: &str) -> Option<Progress> {
+        self.tables.progress(stage)
     }
 
     /// Returns the path of an artifact's file, and opens it. A link on the disk in the place of a file or of one of its folders, which no

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 
-use super::{Query, Reader};
+use super::{Progress, Query, Reader};
 use crate::exit::CommandResult;
 use pylightnix::config::RRefId;
 use pylightnix::store::{Cell, Column, ColumnKind, Comparison, Row};
@@ -38,6 +38,8 @@ pub(crate) struct StageTable {
     /// What is wrong with the conditions.
     pub(crate) fault: Option<String>,
     pub(crate) left_out: Vec<String>,
+    /// How far it is read, until it is whole.
+    pub(crate) progress: Option<Progress>,
 }
 
 /// A plot of the rows that match.
@@ -115,8 +117,12 @@ impl StageTable {
             numbers,
             series,
             plot,
-            fault: fault.map(|error| format!("{error:?}")),
+            // A column may still come.
+            fault: fault
+                .filter(|_| kept.progress.is_none())
+                .map(|error| format!("{error:?}")),
             left_out: kept.left_out.clone(),
+            progress: kept.progress,
         })
     }
 

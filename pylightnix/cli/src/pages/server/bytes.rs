@@ -9,6 +9,7 @@ use super::{Shared, answers};
 use crate::exit::{CommandError, CommandResult};
 use crate::pages::model::{Artifact, Query, Reader};
 use crate::pages::page::{missing, page, realization};
+use crate::pages::views;
 use pylightnix::config::DRefId;
 use pylightnix::internal::open_regular;
 use pylightnix::{Error, ErrorKind};
@@ -23,6 +24,11 @@ pub(super) fn answer(shared: &Shared, path: &str, query: &Query) -> Response {
         Some(("raw", rest)) => raw(reader, rest),
         Some(("log", rest)) => log(reader, rest),
         Some(("d", dref)) => derivation(reader, dref),
+        // Nothing once they are read.
+        Some(("reading", name)) => {
+            let said = reader.progress(name).map(views::reading);
+            Ok(answers::text(said.unwrap_or_default().into_bytes()))
+        }
         _ => page(reader, path, query).map(|page| answers::page(store, 200, &page)),
     };
     answered.unwrap_or_else(|fault| {

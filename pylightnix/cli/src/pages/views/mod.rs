@@ -25,7 +25,7 @@ pub(super) use overview::overview;
 pub(super) use realization::realization;
 pub(super) use runs::{run, run_state, runs};
 pub(super) use search::search;
-pub(super) use stage::stage;
+pub(super) use stage::{reading, stage};
 
 /// The style sheet of all pages, but for that of graphs.
 pub(super) const STYLES: &str = include_str!("style.css");

@@ -1,4 +1,4 @@
-// What pages do beside what they show without scripts: live runs, zoom of graphs, and keys.
+// What pages do beside what they show without scripts: live runs, numbers that are being read, zoom of graphs, and keys.
 "use strict";
 (() => {
   const live = document.querySelector("[data-live]");
@@ -8,6 +8,27 @@
     events.addEventListener("state", (event) => { live.innerHTML = event.data; });
     events.addEventListener("end", () => { events.close(); delete live.dataset.live; });
   }
+
+  // Numbers that are being read: how far, and all of them in the end.
+  const reading = document.querySelector("[data-reading]");
+  const follow = async () => {
+    const said = await (await fetch(reading.dataset.reading)).text();
+    if (said) {
+      reading.textContent = said;
+      setTimeout(follow, 400);
+      return;
+    }
+    const main = document.querySelector("main");
+    const whole = new DOMParser().parseFromString(await (await fetch(location.href)).text(), "text/html");
+    // Nothing goes away under the reader's hands.
+    if (main.querySelector("input[name=r]:checked") || document.activeElement?.closest("main input, main select")) {
+      const link = document.createElement("a");
+      link.href = location.href;
+      link.textContent = "All numbers are read: show them";
+      reading.replaceChildren(link);
+    } else main.replaceChildren(...whole.querySelector("main").childNodes);
+  };
+  if (reading) setTimeout(follow, 400);
 
   for (const graph of document.querySelectorAll("main > .graph")) {
     const drawing = graph.querySelector("svg");

@@ -2,10 +2,10 @@
 
 use maud::{Markup, html};
 
-use super::super::model::{Plot, Query, StageTable};
+use super::super::model::{Plot, Progress, Query, StageTable};
 use super::frame::Page;
 use super::{links, overview, parts, plot};
-use crate::text::{count, seconds, short_rref, size};
+use crate::text::{count, seconds, short_rref, size, thousands};
 use crate::visible;
 use pylightnix::config::RRefId;
 use pylightnix::store::{Cell, ColumnKind};
@@ -25,6 +25,10 @@ pub(crate) fn stage(page: &StageTable, query: &Query) -> Page {
                 }
                 span.live { " · " a href={ "/graph?of=" (page.name) } { "what the newest was made from" } }
             }
+            @if let Some(progress) = page.progress {
+                // A script follows it, and shows the table when it is whole.
+                p.reading role="status" data-reading={ "/reading/" (page.name) } { (reading(progress)) }
+            }
             // In files, a script makes what is shown here from blocks of rows.
             div data-rows=(page.name) data-count=(page.all) {
                 (conditions(page, query, &at))
@@ -38,6 +42,12 @@ pub(crate) fn stage(page: &StageTable, query: &Query) -> Page {
             (overview::left_out(&page.left_out))
         },
     }
+}
+
+/// Says how far the numbers of a stage are read.
+pub(crate) fn reading(progress: Progress) -> String {
+    let Progress { read, all } = progress;
+    format!("numbers of {} of {} read", thousands(read), thousands(all))
 }
 
 /// The fields of a form for what stays as it is.

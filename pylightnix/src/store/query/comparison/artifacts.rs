@@ -19,6 +19,7 @@ const MAX_NUMBERS: usize = 256;
 const MAX_VALUES: usize = 1000;
 
 /// A number, or a series of numbers, in an artifact.
+#[derive(Clone)]
 pub(in super::super) struct Number {
     /// The path of the artifact.
     pub(in super::super) file: String,
@@ -49,9 +50,24 @@ impl Number {
     }
 }
 
+/// The numbers of artifacts.
+#[derive(Default)]
+pub(super) struct ReadNumbers {
+    pub(super) numbers: Vec<Number>,
+    /// The number of bytes that were read for them.
+    pub(super) bytes: u64,
+    /// Whether a file with numbers is not there, or is damaged.
+    pub(super) is_damaged: bool,
+}
+
 /// Reads the numbers in the artifacts in `out`.
 pub(in super::super) fn numbers(out: &Path, entries: &[Entry]) -> Result<Vec<Number>> {
-    let mut found = Vec::new();
+    Ok(read_numbers(out, entries)?.numbers)
+}
+
+/// Reads the numbers in the artifacts in `out`, and says how that went.
+pub(super) fn read_numbers(out: &Path, entries: &[Entry]) -> Result<ReadNumbers> {
+    let mut read = ReadNumbers::default();
     for entry in entries {
         let EntryKind::File { size, .. } = entry.kind else {
             continue;
@@ -65,12 +81,17 @@ pub(in super::super) fn numbers(out: &Path, entries: &[Entry]) -> Result<Vec<Num
         let bytes = match regular::read(&path) {
             Ok(bytes) => bytes,
             // Reporting damage is the task of `check`.
-            Err(error) if is_damage(&error) => continue,
+            Err(error) if is_damage(&error) => {
+                read.is_damaged = true;
+                continue;
+            }
             Err(error) => return Err(Error::io("read", &path, error)),
         };
+        read.is_damaged |= bytes.len() as u64 != size;
+        read.bytes += size;
         let mut add = |way: String, cell: Cell| {
             let file = file.clone();
-            found.push(Number { file, way, cell });
+            read.numbers.push(Number { file, way, cell });
         };
         if is_npy {
             if let Some(cell) = npy::values(&bytes).and_then(cell_of) {
@@ -82,7 +103,7 @@ pub(in super::super) fn numbers(out: &Path, entries: &[Entry]) -> Result<Vec<Num
             }
         }
     }
-    Ok(found)
+    Ok(read)
 }
 
 /// Returns the numbers in a JSON value in document order, with their paths.

@@ -15,10 +15,10 @@ pub(super) struct Fields(Vec<(String, Box<RawValue>)>);
 impl Fields {
     /// Returns the fields of a config without its name, followed by the omitted fields.
     pub(super) fn of(
-        config: &ConfigJson,
+        config: &RawValue,
         omitted: &BTreeMap<String, serde_json::Value>,
-    ) -> Result<Self> {
-        let mut fields = Fields::in_value(config.raw()?).unwrap_or_default();
+    ) -> Self {
+        let mut fields = Fields::in_value(config).unwrap_or_default();
         fields.retain(|(name, _)| name != "name");
         for (name, value) in omitted {
             if !fields.iter().any(|(there, _)| there == name)
@@ -27,7 +27,7 @@ impl Fields {
                 fields.push((name.clone(), value));
             }
         }
-        Ok(Fields(fields))
+        Fields(fields)
     }
 
     fn in_value(value: &RawValue) -> Option<Vec<(String, Box<RawValue>)>> {
@@ -149,7 +149,7 @@ fn dependencies(
         let Some(config) = &configs[&dref] else {
             return Ok(None);
         };
-        inside.push(Some(Fields::of(config, &BTreeMap::new())?.0));
+        inside.push(Some(Fields::of(config.raw()?, &BTreeMap::new()).0));
     }
     Ok(Some(inside))
 }

@@ -1,4 +1,4 @@
-//! Files of the index: magic bytes, a CRC-32 checksum, and the body. Files are replaced as a whole.
+//! Files of caches: magic bytes, a CRC-32 checksum, and the body. Files are replaced as a whole.
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -10,7 +10,7 @@ use crate::{Error, Result};
 
 /// Reads a file and returns its bytes with the offset of the body. Returns `None` if it is missing, of another kind, or
 /// corrupt.
-pub(super) fn read(path: &Path, magic: &[u8]) -> Option<(Vec<u8>, usize)> {
+pub(in crate::store) fn read(path: &Path, magic: &[u8]) -> Option<(Vec<u8>, usize)> {
     let bytes = regular::read(path).ok()?;
     let mut reader = Reader(bytes.strip_prefix(magic)?);
     let checksum = reader.u32()?;
@@ -22,7 +22,7 @@ pub(super) fn read(path: &Path, magic: &[u8]) -> Option<(Vec<u8>, usize)> {
 pub(in crate::store) type Temporary<'a> = &'a dyn Fn() -> Result<PathBuf>;
 
 /// Creates or replaces a file, creating its folder if needed.
-pub(super) fn write(
+pub(in crate::store) fn write(
     temporary: Temporary<'_>,
     path: &Path,
     magic: &[u8],
@@ -36,7 +36,7 @@ pub(super) fn write(
     // Not synced: the checksum detects a file that a power cut damaged.
     let replace = || Durability::None.replace_file(&draft, path, &bytes);
     match replace() {
-        // The folder of the index is missing, unless that of the draft is: then the whole store is gone.
+        // The folder of the cache is missing, unless that of the draft is: then the whole store is gone.
         Err(error) if is_not_found(&error) && draft.parent().is_some_and(Path::exists) => {
             if let Some(folder) = path.parent() {
                 fs::create_dir_all(folder).map_err(|error| Error::io("create", folder, error))?;
