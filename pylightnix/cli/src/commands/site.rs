@@ -1,6 +1,6 @@
 //! `site`: writes the pages of a store as files.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeSet, HashMap};
 use std::io::Write as _;
 use std::path::PathBuf;
 
@@ -11,7 +11,7 @@ use crate::session::{Session, style};
 use crate::text::count;
 use crate::values;
 use pylightnix::config::RRefId;
-use pylightnix::store::Store;
+use pylightnix::store::{Realization, Store};
 
 /// How much memory tables may take that are kept.
 const MEMORY: u64 = 256 << 20;
@@ -103,12 +103,22 @@ impl Site {
         if tops.is_empty() {
             tops = store.rrefs()?;
         }
+        // The index knows most of what they were made from.
+        let drefs = store.drefs_named("*")?;
+        let found = store.realizations_of_each(&drefs);
+        let found = found.flat_map(|(_, found)| found).flatten();
+        let mut known: HashMap<RRefId, Realization> =
+            found.map(|one| (one.id.clone(), one)).collect();
         let mut chosen = BTreeSet::new();
         while let Some(rref) = tops.pop() {
             if chosen.contains(&rref) {
                 continue;
             }
-            if let Some(found) = session.or_left_out(store.realization(&rref)) {
+            let found = match known.remove(&rref) {
+                Some(found) => Some(found),
+                None => session.or_left_out(store.realization(&rref)),
+            };
+            if let Some(found) = found {
                 tops.extend(found.context.realizations().cloned());
                 chosen.insert(rref);
             }

@@ -112,7 +112,7 @@ impl Names<'_> {
         &self,
         html: &str,
         file: &str,
-        take: &mut dyn FnMut(Address) -> bool,
+        take: &mut dyn FnMut(Address, &str) -> bool,
         inline: &dyn Fn(&RRefId, &str) -> Option<Vec<u8>>,
     ) -> String {
         let up = "../".repeat(file.matches('/').count());
@@ -124,7 +124,8 @@ impl Names<'_> {
             let end = rest[begin..]
                 .find('"')
                 .map_or(rest.len(), |end| begin + end);
-            let address = Address::parse(&rest[begin..end].replace("&amp;", "&"));
+            let text = rest[begin..end].replace("&amp;", "&");
+            let address = Address::parse(&text);
             written += &rest[..at];
             let picture = address.bytes().filter(|_| key == SRC);
             let picture = picture.and_then(|(rref, path)| inline(&rref, path));
@@ -132,7 +133,7 @@ impl Names<'_> {
                 let text = base64::engine::general_purpose::STANDARD.encode(bytes);
                 written += &format!("{SRC_OPEN}data:image/svg+xml;base64,{text}\"");
             } else if let Some(to) = self.file(&address)
-                && take(address)
+                && take(address, &text)
             {
                 written += &format!("{}{up}{to}\"", key.trim_end_matches('/'));
             }

@@ -2,8 +2,9 @@
 
 mod addresses;
 mod folder;
+mod inputs;
 
-use std::collections::{BTreeSet, VecDeque};
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::io::Read as _;
 use std::path::Path;
 
@@ -12,8 +13,9 @@ use super::{page, views};
 use crate::draw::{State, styles};
 use crate::exit::CommandResult;
 use addresses::{Address, File, Names};
-use folder::Folder;
-use pylightnix::config::RRefId;
+use folder::{Folder, MadeFrom};
+use inputs::Inputs;
+use pylightnix::config::{DRefId, RRefId};
 
 /// What to write.
 pub(crate) struct Site<'a> {
@@ -54,6 +56,11 @@ impl Site<'_> {
         let names = Names { shown: &shown };
         let store = self.reader.name();
         let store = store.rsplit('/').next().unwrap_or(&store).to_owned();
+        let inputs = Inputs::read(self, &store, &shown)?;
+        if let Some(mut written) = folder.all_as_before(inputs.whole()) {
+            written.without_page = all - shown.len();
+            return Ok(written);
+        }
         let css = format!("{}\n{}", styles(&State::ALL), views::STYLES);
         folder.write("style.css", css.as_bytes())?;
         folder.write("page.js", views::SCRIPT.as_bytes())?;
@@ -69,8 +76,26 @@ impl Site<'_> {
             let Some(file) = names.file(&address) else {
                 continue;
             };
+            let made_from = inputs.of(self.reader, &address);
+            let links = made_from
+                .as_ref()
+                .and_then(|digest| folder.keep(&file, digest));
+            if let Some(links) = links {
+                for link in links {
+                    let to = Address::parse(&link);
+                    if let Some(next) = names.file(&to)
+                        && seen.insert(next)
+                    {
+                        waiting.push_back(to);
+                    }
+                }
+                continue;
+            }
             if let Some((rref, path)) = address.bytes() {
                 self.put(&mut folder, &file, &rref, path)?;
+                let digest = made_from.unwrap_or_default();
+                let links = Vec::new();
+                folder.is_made_from(&file, MadeFrom { digest, links });
                 continue;
             }
             let made = match page::page(self.reader, &address.path, &Query::parse(&address.query)) {
@@ -78,10 +103,11 @@ impl Site<'_> {
                 Err(fault) => views::fault("Not found", &fault.report().unwrap_or_default()),
             };
             let html = views::framed_as_file(&store, &made);
+            let mut links = Vec::new();
             let html = names.rewritten(
                 &html,
                 &file,
-                &mut |to| {
+                &mut |to, text| {
                     let Some(next) = names.file(&to) else {
                         return false;
                     };
@@ -90,16 +116,22 @@ impl Site<'_> {
                     {
                         return false;
                     }
-                    if seen.insert(next) && !to.is_own() {
-                        waiting.push_back(to);
+                    if !to.is_own() {
+                        links.push(text.to_owned());
+                        if seen.insert(next) {
+                            waiting.push_back(to);
+                        }
                     }
                     true
                 },
                 &|rref, path| self.inline(rref, path),
             );
             folder.write(&file, html.as_bytes())?;
+            if let Some(digest) = made_from {
+                folder.is_made_from(&file, MadeFrom { digest, links });
+            }
         }
-        let mut written = folder.end()?;
+        let mut written = folder.end(inputs.whole())?;
         written.without_page = all - shown.len();
         Ok(written)
     }
@@ -140,8 +172,13 @@ impl Site<'_> {
         let chosen = self.reader.chosen().into_iter().flatten().cloned();
         let mut chosen: Vec<RRefId> = chosen.collect();
         if chosen.len() > self.pages {
-            let built = |rref: &RRefId| self.reader.store.realization(rref).ok()?.last_built();
-            chosen.sort_by_cached_key(|rref| std::cmp::Reverse(built(rref)));
+            let drefs: BTreeSet<&DRefId> = chosen.iter().map(RRefId::dref).collect();
+            let drefs: Vec<DRefId> = drefs.into_iter().cloned().collect();
+            let found = self.reader.store.realizations_of_each(&drefs);
+            let found = found.flat_map(|(_, found)| found).flatten();
+            let built: BTreeMap<RRefId, _> =
+                found.map(|one| (one.id.clone(), one.last_built())).collect();
+            chosen.sort_by_key(|rref| std::cmp::Reverse(built.get(rref).copied().flatten()));
             chosen.truncate(self.pages);
         }
         Ok(chosen.into_iter().collect())
