@@ -15,7 +15,7 @@ const wrong = [];
 // How many pages of a kind are looked at.
 const MOST = 4;
 // Where all that a page asks for has to be: the server, or the folder of the files.
-const home = new URL(url.startsWith("file:") ? "." : "/", url).href;
+const home = new URL(!url.startsWith("file:") ? "/" : url.includes("/stage/") ? ".." : ".", url).href;
 
 async function open(options) {
   const context = await browser.newContext(options);

@@ -3,6 +3,10 @@
 use std::io::{BufRead as _, BufReader, Read as _, Write as _};
 use std::net::TcpStream;
 use std::process::{Child, Command, Stdio};
+use std::time::Duration;
+
+/// How long a test waits for an answer.
+const PATIENCE: Duration = Duration::from_secs(120);
 
 /// A program that serves pages, killed on drop.
 pub struct Served {
@@ -64,7 +68,12 @@ impl Served {
     #[must_use]
     pub fn connect(&self) -> TcpStream {
         let port = self.host.rsplit(':').next().expect("a port");
-        TcpStream::connect(format!("127.0.0.1:{port}")).expect("a connection")
+        let connection = TcpStream::connect(format!("127.0.0.1:{port}")).expect("a connection");
+        // A server that says nothing fails the test.
+        connection
+            .set_read_timeout(Some(PATIENCE))
+            .expect("a limit");
+        connection
     }
 
     /// Sends a request with these lines after the first one, and returns the response.

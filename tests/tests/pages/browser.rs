@@ -222,14 +222,23 @@ fn tables_in_files_are_sorted_filtered_drawn_compared_and_searched() {
         ]),
     );
     assert_eq!(seen[..2], ["100", "5"]);
-    assert!(seen[2].contains("1000") && seen[3].contains("1004"), "{seen:?}");
-    assert!(seen[4].contains("1004") && seen[4].contains("−1"), "{seen:?}");
+    assert!(
+        seen[2].contains("1000") && seen[3].contains("1004"),
+        "{seen:?}"
+    );
+    assert!(
+        seen[4].contains("1004") && seen[4].contains("−1"),
+        "{seen:?}"
+    );
     assert_eq!(seen[5..8], ["1005", "335", "drawn are 335 of 1005"]);
     assert!(seen[8].contains("there is no column `nothing`"), "{seen:?}");
 
     let overlaid = browser.use_page(
         &page("stage/model.html#y=scores.losses&where=tag%3Abest"),
-        &json!([["wait", "svg.plot path.line", ""], ["count", "svg.plot path.line", ""]]),
+        &json!([
+            ["wait", "svg.plot path.line", ""],
+            ["count", "svg.plot path.line", ""]
+        ]),
     );
     assert_eq!(overlaid, ["1"]);
 
@@ -251,9 +260,16 @@ fn tables_in_files_are_sorted_filtered_drawn_compared_and_searched() {
         ]),
     );
     let best = made[2].to_string();
-    let short = format!("{}/{}", &made[2].dref().folder()[..8], &best["rref:".len()..][..8]);
+    let short = format!(
+        "{}/{}",
+        &made[2].dref().folder()[..8],
+        &best["rref:".len()..][..8]
+    );
     assert_eq!(found[0], "1 result");
-    assert!(found[1].contains(&short) && found[2].contains(&short), "{found:?}");
+    assert!(
+        found[1].contains(&short) && found[2].contains(&short),
+        "{found:?}"
+    );
 }
 
 #[test]

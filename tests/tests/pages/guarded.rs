@@ -93,7 +93,9 @@ fn elsewhere_a_token_is_needed() {
         403
     );
     let host = format!("Host: {}", served.host);
-    let wrong = "Cookie: token=0123456789abcdef0123456789abcdef";
+    assert!(!served.host.starts_with("0.0.0.0"), "{}", served.url);
+    let port = served.host.rsplit(':').next().unwrap();
+    let wrong = &format!("Cookie: token-{port}=0123456789abcdef0123456789abcdef");
     assert_eq!(served.send("GET /style.css", &[&host, wrong]).status, 403);
 
     let answer = served.get(&format!("/runs?token={token}"));
@@ -103,9 +105,10 @@ fn elsewhere_a_token_is_needed() {
     );
     let cookie = answer.header("set-cookie").unwrap();
     assert!(
-        cookie.contains("HttpOnly") && cookie.contains("SameSite=Strict"),
+        cookie.contains("HttpOnly") && cookie.contains("SameSite=Lax"),
         "{cookie}"
     );
+    assert!(cookie.starts_with(&format!("token-{port}=")), "{cookie}");
     let cookie = format!("Cookie: {}", cookie.split(';').next().unwrap());
     assert_eq!(served.send("GET /runs", &[&host, &cookie]).status, 200);
 }

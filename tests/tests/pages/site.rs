@@ -150,14 +150,25 @@ fn a_second_time_nothing_is_touched_and_what_is_gone_goes() {
     fs::write(&index, "mine").unwrap();
     assert_eq!(write(&store, &site, &[])["changed"], 1);
     assert_eq!(fs::read(&index).unwrap(), text);
-    let artifact = |site: &Path| fs::read_dir(site.join("a")).unwrap().next().unwrap().unwrap().path();
+    let artifact = |site: &Path| {
+        fs::read_dir(site.join("a"))
+            .unwrap()
+            .next()
+            .unwrap()
+            .unwrap()
+            .path()
+    };
     fs::write(artifact(&site), "mine").unwrap();
     assert_eq!(write(&store, &site, &[])["changed"], 1);
     // What is new is seen, in notes, too.
     store.note(&models[0], "a kink").unwrap();
     assert!(write(&store, &site, &[])["changed"].as_u64() > Some(0));
     let page = format!("r/{}.html", models[0].to_string().replace(':', "-"));
-    assert!(fs::read_to_string(site.join(page)).unwrap().contains("a kink"));
+    assert!(
+        fs::read_to_string(site.join(page))
+            .unwrap()
+            .contains("a kink")
+    );
 
     let fewer = write(&store, &site, &["--pages", "1"]);
     assert_eq!(fewer["without_page"], 3);

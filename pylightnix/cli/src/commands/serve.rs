@@ -1,7 +1,7 @@
 //! `serve`: shows a store in a browser.
 
 use std::io::Write as _;
-use std::net::{IpAddr, SocketAddr, TcpListener};
+use std::net::{IpAddr, SocketAddr, TcpListener, UdpSocket};
 use std::process::{Command, Stdio};
 use std::sync::Mutex;
 use std::sync::mpsc;
@@ -72,7 +72,7 @@ impl Serve {
             None => (None, None),
         };
         let reader = Reader::new(store.clone(), self.memory, plan);
-        let mut url = format!("http://{address}/");
+        let mut url = format!("http://{}/", reachable(address));
         if let Some(token) = &token {
             url += &format!("?token={token}");
         }
@@ -115,6 +115,26 @@ impl Serve {
                 .map_err(|error| Error::io("listen at", Path::new(&address.to_string()), error))?,
         )
     }
+}
+
+/// Returns an address that a browser can open: one that stands for all of them is none.
+fn reachable(address: SocketAddr) -> SocketAddr {
+    if !address.ip().is_unspecified() {
+        return address;
+    }
+    // The address from which others would be asked; nothing is sent, and these are of nobody.
+    let asked = |own: &str, other: &str| {
+        let socket = UdpSocket::bind(own).ok()?;
+        socket.connect(other).ok()?;
+        Some(socket.local_addr().ok()?.ip())
+    };
+    let found = asked("0.0.0.0:0", "192.0.2.1:9");
+    let found = match address.is_ipv6() {
+        true => found.or_else(|| asked("[::]:0", "[2001:db8::1]:9")),
+        false => found,
+    };
+    let own = IpAddr::from([127, 0, 0, 1]);
+    SocketAddr::new(found.unwrap_or(own), address.port())
 }
 
 /// A plan, or why it cannot be made.

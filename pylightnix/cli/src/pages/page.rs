@@ -1,8 +1,8 @@
 //! Which page an address has.
 
 use super::model::{
-    Artifact, Compared, Drawn, Overview, Query, Reader, RealizationPage, RunFollower, RunRow,
-    SearchPage, StageTable,
+    Artifact, Compared, Drawn, Overview, Query, Reader, RealizationPage, RunRow, SearchPage,
+    StageTable, locked,
 };
 use super::views::{self, Page};
 use crate::exit::{CommandError, CommandResult};
@@ -26,8 +26,8 @@ pub(in crate::pages) fn page(reader: &Reader, path: &str, query: &Query) -> Comm
         ["graph"] => views::graph(&Drawn::read(reader, query)?, query, reader.has_plan()),
         ["runs"] => views::runs(&RunRow::all(reader)?),
         ["run", id] => {
-            let mut run = RunFollower::named(reader, id)?;
-            run.advance()?;
+            let run = reader.follower(&reader.store.run_named(id)?)?;
+            let run = locked(&run);
             views::run(&run.page(reader)?)
         }
         ["search"] => views::search(&SearchPage::read(reader, query)?),

@@ -378,7 +378,9 @@ impl<'a> Finding<'a> {
         let waiting: Vec<_> = match known {
             Some(Ok(known)) => {
                 let known = known.into_iter();
-                known.map(|one| waiting(one.id.clone(), Some(one))).collect()
+                known
+                    .map(|one| waiting(one.id.clone(), Some(one)))
+                    .collect()
             }
             // One of several that cannot be read is an error of its own.
             Some(Err(_)) | None => {

@@ -26,9 +26,7 @@ mod series;
 mod statistics;
 mod usage;
 
-pub use comparison::{
-    Cell, Column, ColumnKind, Comparison, ComparisonByParts, Row, Series,
-};
+pub use comparison::{Cell, Column, ColumnKind, Comparison, ComparisonByParts, Row, Series};
 pub(crate) use diff::compare;
 pub use diff::{Diff, FileChange};
 pub use find::{Find, Finding};

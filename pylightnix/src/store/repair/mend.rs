@@ -61,6 +61,10 @@ impl Repair<'_> {
             let done = self.mend_context(&rref);
             note(&mut report, vec![fault], done);
         }
+        if !report.check.faults.is_empty() {
+            // What was read of damaged files may be kept.
+            let _ = fs::remove_dir_all(self.store.layout().pages());
+        }
         quarantine.write_report(&report.to_string());
         Ok(report)
     }

@@ -24,7 +24,7 @@ pub(super) use overview::{Overview, StageRow, Standing};
 pub(super) use query::Query;
 pub(crate) use reader::{PlanOf, Reader};
 pub(super) use realization::{LogText, RealizationPage};
-pub(super) use runs::{Phase, RunFollower, RunPage, RunRow, StageState};
+pub(super) use runs::{Phase, RunFollower, RunPage, RunRow, StageState, locked};
 pub(super) use search::SearchPage;
 pub(super) use stage::{BLOCK, Plot, StageRows, StageTable};
 pub(super) use tables::Progress;

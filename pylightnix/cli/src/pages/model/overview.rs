@@ -26,8 +26,10 @@ pub(crate) struct Overview {
     pub(crate) runs: Vec<RunRow>,
     /// How the plan of the newest run of each program stands.
     pub(crate) plans: Vec<Standing>,
-    /// `None` in a large store, where it is measured on demand.
+    /// `None` in a large store, where it is measured on demand, and of chosen results.
     pub(crate) usage: Option<DiskUsage>,
+    /// Whether it is of all results, and not of chosen ones.
+    pub(crate) is_whole: bool,
     pub(crate) left_out: Vec<String>,
 }
 
@@ -90,9 +92,10 @@ impl Overview {
             runs: runs
                 .iter()
                 .take(SHOWN)
-                .filter_map(|run| RunRow::read(reader, run).ok())
+                .filter_map(|run| reader.row_of(run).ok())
                 .collect(),
             usage,
+            is_whole: true,
             left_out: unread
                 .iter()
                 .map(|unread| unread.error.to_string())
@@ -135,6 +138,7 @@ impl Overview {
             runs: RunRow::all(reader)?,
             plans: Vec::new(),
             usage: None,
+            is_whole: false,
             left_out,
         })
     }

@@ -1,21 +1,25 @@
 //! What all pages are read from.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeSet, HashMap};
 use std::fs::{self, File};
 use std::os::unix::fs::MetadataExt as _;
 use std::path::PathBuf;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, PoisonError};
 
+use super::runs::{RunFollower, RunRow, locked};
 use super::tables::{Progress, Tables};
 use crate::depends::Depends;
 use crate::exit::{CommandError, CommandResult};
 use pylightnix::config::RRefId;
 use pylightnix::internal::open_regular;
-use pylightnix::store::Store;
+use pylightnix::store::{RunFolder, Store};
 use pylightnix::{Error, ErrorKind};
 
 /// In a store with more realizations, what needs all of them is looked for only on demand.
 const MANY: usize = 2000;
+
+/// The most runs whose events are kept: those that a store keeps, and some under way.
+const RUNS: usize = 64;
 
 /// Makes the plan of the program as of now, on the thread that has it.
 pub(crate) type PlanOf = Box<dyn Fn() -> Option<Result<Depends, String>> + Send + Sync>;
@@ -24,6 +28,8 @@ pub(crate) type PlanOf = Box<dyn Fn() -> Option<Result<Depends, String>> + Send 
 pub(crate) struct Reader {
     pub(in crate::pages) store: Store,
     pub(super) tables: Arc<Tables>,
+    /// Runs whose events were read, by their identifiers.
+    runs: Mutex<HashMap<String, Arc<Mutex<RunFollower>>>>,
     /// The plan, in a user's program.
     plan: Option<PlanOf>,
     /// The realizations that are shown; all without.
@@ -36,6 +42,7 @@ impl Reader {
         Reader {
             store,
             tables: Arc::new(Tables::new(memory)),
+            runs: Mutex::default(),
             plan,
             only: None,
         }
@@ -55,6 +62,29 @@ impl Reader {
     /// Returns whether a realization is shown.
     pub(in crate::pages) fn shows(&self, rref: &RRefId) -> bool {
         self.only.as_ref().is_none_or(|only| only.contains(rref))
+    }
+
+    /// Returns a run with all of its events so far. Only those are read that are new.
+    pub(in crate::pages) fn follower(
+        &self,
+        run: &RunFolder,
+    ) -> CommandResult<Arc<Mutex<RunFollower>>> {
+        let id = run.id().to_string();
+        let follower = {
+            let mut runs = self.runs.lock().unwrap_or_else(PoisonError::into_inner);
+            if runs.len() >= RUNS && !runs.contains_key(&id) {
+                runs.clear();
+            }
+            let new = || Arc::new(Mutex::new(RunFollower::of(run.clone())));
+            runs.entry(id).or_insert_with(new).clone()
+        };
+        locked(&follower).advance()?;
+        Ok(follower)
+    }
+
+    pub(super) fn row_of(&self, run: &RunFolder) -> CommandResult<RunRow> {
+        let follower = self.follower(run)?;
+        locked(&follower).row(self)
     }
 
     /// Returns how far the numbers of a stage are read, while they are being read.

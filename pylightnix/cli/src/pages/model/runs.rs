@@ -3,6 +3,7 @@
 use jiff::Timestamp;
 use serde_json::Value;
 use std::collections::{BTreeMap, HashMap};
+use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use super::{LogText, Reader};
 use crate::exit::CommandResult;
@@ -95,28 +96,28 @@ pub(crate) struct Building {
     pub(crate) log: Option<LogText>,
 }
 
+/// Returns a follower that requests share.
+pub(crate) fn locked(follower: &Mutex<RunFollower>) -> MutexGuard<'_, RunFollower> {
+    // An event counts as a whole or not at all.
+    follower.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
 impl RunRow {
     /// Returns the runs, the newest first; where results are chosen, those that made one of them. One that was removed in the meantime is left
     /// out.
     pub(crate) fn all(reader: &Reader) -> CommandResult<Vec<Self>> {
         let mut rows = Vec::new();
         for run in reader.store.runs()? {
-            let mut follower = RunFollower::of(run);
-            if follower.advance().is_err() {
+            let Ok(follower) = reader.follower(&run) else {
                 continue;
-            }
+            };
+            let follower = locked(&follower);
             let mut made = follower.stages.iter().flat_map(|stage| &stage.rrefs);
             if reader.chosen().is_none() || made.any(|rref| reader.shows(rref)) {
                 rows.extend(follower.row(reader).ok());
             }
         }
         Ok(rows)
-    }
-
-    pub(crate) fn read(reader: &Reader, run: &RunFolder) -> CommandResult<Self> {
-        let mut follower = RunFollower::of(run.clone());
-        follower.advance()?;
-        follower.row(reader)
     }
 }
 
@@ -125,7 +126,7 @@ impl RunFollower {
         Ok(RunFollower::of(reader.store.run_named(id)?))
     }
 
-    fn of(folder: RunFolder) -> Self {
+    pub(super) fn of(folder: RunFolder) -> Self {
         RunFollower {
             folder,
             position: 0,
@@ -264,7 +265,7 @@ impl RunFollower {
         Some(stage)
     }
 
-    fn row(&self, reader: &Reader) -> CommandResult<RunRow> {
+    pub(super) fn row(&self, reader: &Reader) -> CommandResult<RunRow> {
         let standing = match self.folder.standing()? {
             RunStanding::Running => "running",
             RunStanding::Ended if self.error.is_some() => "failed",

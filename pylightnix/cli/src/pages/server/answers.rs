@@ -3,8 +3,8 @@
 use axum::body::Body;
 use axum::http::HeaderValue;
 use axum::http::header::{
-    CACHE_CONTROL, CONTENT_DISPOSITION, CONTENT_SECURITY_POLICY, HeaderName, REFERRER_POLICY,
-    X_CONTENT_TYPE_OPTIONS, X_FRAME_OPTIONS,
+    CACHE_CONTROL, CONTENT_DISPOSITION, CONTENT_LENGTH, CONTENT_SECURITY_POLICY, HeaderName,
+    REFERRER_POLICY, X_CONTENT_TYPE_OPTIONS, X_FRAME_OPTIONS,
 };
 use axum::response::Response;
 
@@ -63,7 +63,7 @@ pub(super) fn bytes(kind: &'static str, body: impl Into<Body>) -> Response {
 }
 
 /// The bytes of an artifact: as an image, a page in a sandbox or a text, and anything else to be kept as a file.
-pub(super) fn artifact(path: &str, body: Vec<u8>) -> Response {
+pub(super) fn artifact(path: &str, body: Body, size: u64) -> Response {
     let end = path
         .rsplit('.')
         .next()
@@ -81,7 +81,7 @@ pub(super) fn artifact(path: &str, body: Vec<u8>) -> Response {
         "txt" | "log" | "json" | "csv" | "md" => ("text/plain; charset=utf-8", IMAGE, true),
         _ => ("application/octet-stream", IMAGE, false),
     };
-    let mut response = guarded(plain(200, kind, body), policy);
+    let mut response = sized(guarded(plain(200, kind, body), policy), size);
     if !is_shown {
         let attachment = HeaderValue::from_static("attachment");
         response
@@ -92,8 +92,14 @@ pub(super) fn artifact(path: &str, body: Vec<u8>) -> Response {
 }
 
 /// A text from outside.
-pub(super) fn text(body: Vec<u8>) -> Response {
-    guarded(plain(200, "text/plain; charset=utf-8", body), IMAGE)
+pub(super) fn text(body: Body, size: u64) -> Response {
+    let response = guarded(plain(200, "text/plain; charset=utf-8", body), IMAGE);
+    sized(response, size)
+}
+
+fn sized(mut response: Response, size: u64) -> Response {
+    response.headers_mut().insert(CONTENT_LENGTH, size.into());
+    response
 }
 
 /// Events, as they come.

@@ -1,11 +1,8 @@
 //! Answers with pages, and with bytes of the store.
 
 use axum::response::Response;
-use std::fs::File;
-use std::io::Read as _;
-use std::path::Path;
 
-use super::{Shared, answers};
+use super::{Shared, answers, streams};
 use crate::exit::{CommandError, CommandResult};
 use crate::pages::model::{Artifact, Query, Reader};
 use crate::pages::page::{missing, page, realization};
@@ -13,9 +10,6 @@ use crate::pages::views;
 use pylightnix::config::DRefId;
 use pylightnix::internal::open_regular;
 use pylightnix::{Error, ErrorKind};
-
-/// The most bytes of an artifact that are sent.
-const LARGEST: u64 = 1 << 30;
 
 /// Answers a request for a page or for bytes of the store.
 pub(super) fn answer(shared: &Shared, path: &str, query: &Query) -> Response {
@@ -26,8 +20,12 @@ pub(super) fn answer(shared: &Shared, path: &str, query: &Query) -> Response {
         Some(("d", dref)) => derivation(reader, dref),
         // Nothing once they are read.
         Some(("reading", name)) => {
-            let said = reader.progress(name).map(views::reading);
-            Ok(answers::text(said.unwrap_or_default().into_bytes()))
+            let said = reader
+                .progress(name)
+                .map(views::reading)
+                .unwrap_or_default();
+            let size = said.len() as u64;
+            Ok(answers::text(said.into(), size))
         }
         _ => page(reader, path, query).map(|page| answers::page(store, 200, &page)),
     };
@@ -58,7 +56,8 @@ fn raw(reader: &Reader, rest: &str) -> CommandResult<Response> {
         .split_once('/')
         .ok_or_else(|| missing("There is no such artifact."))?;
     let file = Artifact::file(reader, &realization(rref)?, path)?;
-    Ok(answers::artifact(path, whole(file, Path::new(path))?))
+    let size = file.metadata()?.len();
+    Ok(answers::artifact(path, streams::of_file(file, size), size))
 }
 
 /// Sends the log of a build.
@@ -74,14 +73,6 @@ fn log(reader: &Reader, rest: &str) -> CommandResult<Response> {
         .ok_or_else(|| missing("There is no such build."))?;
     let log = reader.store.log_of(&realization.id, build);
     let log = log.ok_or_else(|| missing("The build printed nothing."))?;
-    let (file, _) = open_regular(&log).map_err(|error| Error::io("read", &log, error))?;
-    Ok(answers::text(whole(file, &log)?))
-}
-
-fn whole(file: File, path: &Path) -> CommandResult<Vec<u8>> {
-    let mut bytes = Vec::new();
-    file.take(LARGEST)
-        .read_to_end(&mut bytes)
-        .map_err(|error| Error::io("read", path, error))?;
-    Ok(bytes)
+    let (file, size) = open_regular(&log).map_err(|error| Error::io("read", &log, error))?;
+    Ok(answers::text(streams::of_file(file, size), size))
 }

@@ -9,7 +9,7 @@ use super::answers::{guarded, redirect};
 use super::plain;
 use crate::pages::model::Query;
 
-/// The key of the token in an address, and the name of its cookie.
+/// The key of the token in an address.
 pub(super) const TOKEN: &str = "token";
 
 /// What a request has to have.
@@ -82,21 +82,29 @@ impl Guards {
             // The cookie goes with later requests, so that the token is in no other address.
             let to = format!("{}{}", asked.path, asked.query.without(TOKEN));
             let mut response = redirect(&to);
-            let cookie = format!("{TOKEN}={token}; HttpOnly; SameSite=Strict; Path=/");
+            // A link in a chat or in a mail may lead here.
+            let name = self.cookie();
+            let cookie = format!("{name}={token}; HttpOnly; SameSite=Lax; Path=/");
             if let Ok(cookie) = HeaderValue::from_str(&cookie) {
                 response.headers_mut().insert(SET_COOKIE, cookie);
             }
             return Verdict::Answer(Box::new(response));
         }
         let cookies = asked.cookie.unwrap_or_default().split(';');
-        let mut given = cookies.filter_map(|cookie| cookie.trim().strip_prefix("token="));
-        match given.any(|given| is_same(given, token)) {
+        let mut given = cookies.filter_map(|cookie| cookie.trim().split_once('='));
+        let name = self.cookie();
+        match given.any(|(key, given)| key == name && is_same(given, token)) {
             true => Verdict::Through,
             false => refused(
                 403,
                 "The address has no valid token: `serve` prints the one that has.",
             ),
         }
+    }
+
+    /// Returns the name of the cookie. Cookies are of a host, not of a port: another server of this machine has its own.
+    fn cookie(&self) -> String {
+        format!("{TOKEN}-{}", self.address.port())
     }
 
     /// Returns whether a request may call this server so.

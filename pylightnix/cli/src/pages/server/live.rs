@@ -8,10 +8,14 @@ use std::time::Duration;
 use tokio::sync::mpsc;
 use tokio::time::sleep;
 
+use super::streams::Receiving;
 use super::{Shared, answers};
 use crate::exit::CommandResult;
 use crate::pages::model::RunFollower;
 use crate::pages::views;
+
+/// The bytes of an event.
+type Event = Result<Bytes, Infallible>;
 
 /// How often it is looked for something new.
 const EVERY: Duration = Duration::from_millis(400);
@@ -31,7 +35,7 @@ pub(super) async fn events(shared: Arc<Shared>, id: String) -> Response {
     answers::events(Body::from_stream(Receiving(from)))
 }
 
-async fn follow(shared: Arc<Shared>, mut run: RunFollower, to: mpsc::Sender<Bytes>) {
+async fn follow(shared: Arc<Shared>, mut run: RunFollower, to: mpsc::Sender<Event>) {
     let mut sent = String::new();
     let mut silent = 0;
     loop {
@@ -60,7 +64,7 @@ async fn follow(shared: Arc<Shared>, mut run: RunFollower, to: mpsc::Sender<Byte
         if silent >= SILENT {
             silent = 0;
             if to
-                .send(Bytes::from_static(b": it goes on\n\n"))
+                .send(Ok(Bytes::from_static(b": it goes on\n\n")))
                 .await
                 .is_err()
             {
@@ -80,24 +84,10 @@ fn look(shared: &Shared, run: &mut RunFollower) -> CommandResult<(String, bool)>
     Ok((views::run_state(&page).into_string(), is_running))
 }
 
-fn event(name: &str, data: &str) -> Bytes {
+fn event(name: &str, data: &str) -> Event {
     let lines: String = data
         .split('\n')
         .map(|line| format!("data: {line}\n"))
         .collect();
-    Bytes::from(format!("event: {name}\n{lines}\n"))
-}
-
-/// The events of a channel as a stream.
-struct Receiving(mpsc::Receiver<Bytes>);
-
-impl futures_core::Stream for Receiving {
-    type Item = Result<Bytes, Infallible>;
-
-    fn poll_next(
-        mut self: std::pin::Pin<&mut Self>,
-        context: &mut std::task::Context<'_>,
-    ) -> std::task::Poll<Option<Self::Item>> {
-        self.0.poll_recv(context).map(|event| event.map(Ok))
-    }
+    Ok(Bytes::from(format!("event: {name}\n{lines}\n")))
 }

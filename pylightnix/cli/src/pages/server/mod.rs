@@ -4,6 +4,7 @@ mod answers;
 mod bytes;
 mod guards;
 mod live;
+mod streams;
 
 use axum::Router;
 use axum::body::Body;
@@ -14,6 +15,7 @@ use std::io;
 use std::net::{SocketAddr, TcpListener};
 use std::sync::Arc;
 use tokio::runtime::Builder;
+use tokio::sync::Semaphore;
 
 use super::model::{Query, Reader};
 use super::views;
@@ -23,6 +25,8 @@ use guards::Guards;
 
 /// The most threads that read from the store.
 const THREADS: usize = 8;
+/// The most threads of them that make pages which take long.
+const HEAVY: usize = 2;
 
 /// What a server needs.
 pub(crate) struct Serving {
@@ -39,6 +43,8 @@ struct Shared {
     reader: Reader,
     store: String,
     guards: Guards,
+    /// How many more pages may be made at a time that take long: others do not wait for them.
+    heavy: Semaphore,
 }
 
 /// Serves until the process ends.
@@ -53,6 +59,7 @@ pub(crate) fn serve(serving: Serving) -> io::Result<()> {
     let shared = Arc::new(Shared {
         store: reader.name(),
         guards: Guards::new(address, hosts, token),
+        heavy: Semaphore::new(HEAVY),
         reader,
     });
     let runtime = Builder::new_current_thread()
@@ -110,6 +117,11 @@ async fn answer(State(shared): State<Arc<Shared>>, request: Request) -> Response
     {
         return live::events(shared.clone(), id.to_owned()).await;
     }
+    // A graph may have all results in it.
+    let _permit = match path == "/graph" {
+        true => shared.heavy.acquire().await.ok(),
+        false => None,
+    };
     let reading = shared.clone();
     let read = tokio::task::spawn_blocking(move || bytes::answer(&reading, &path, &query)).await;
     read.unwrap_or_else(|_| fault(&shared.store, 500, "This page could not be made."))

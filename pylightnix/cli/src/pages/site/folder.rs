@@ -213,7 +213,9 @@ impl Folder {
     /// Removes what is no longer of the site, which was made from what has this digest.
     pub(super) fn end(self, digest: &str) -> CommandResult<Written> {
         let before = self.before.iter();
-        let old: Vec<_> = before.filter(|file| !self.files.contains_key(*file)).collect();
+        let old: Vec<_> = before
+            .filter(|file| !self.files.contains_key(*file))
+            .collect();
         for file in &old {
             // A folder that becomes empty stays.
             let _ = fs::remove_file(self.root.join(file));

@@ -176,8 +176,9 @@ impl Site<'_> {
             let drefs: Vec<DRefId> = drefs.into_iter().cloned().collect();
             let found = self.reader.store.realizations_of_each(&drefs);
             let found = found.flat_map(|(_, found)| found).flatten();
-            let built: BTreeMap<RRefId, _> =
-                found.map(|one| (one.id.clone(), one.last_built())).collect();
+            let built: BTreeMap<RRefId, _> = found
+                .map(|one| (one.id.clone(), one.last_built()))
+                .collect();
             chosen.sort_by_key(|rref| std::cmp::Reverse(built.get(rref).copied().flatten()));
             chosen.truncate(self.pages);
         }

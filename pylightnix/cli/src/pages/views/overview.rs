@@ -57,12 +57,14 @@ fn facts(page: &Overview) -> Markup {
             div { dt { "Results" } dd { (results) } }
             div { dt { "Builds" } dd { (sum(|row| row.counts.builds)) } }
             div { dt { "Time of builds" } dd { (seconds(time)) } }
-            div {
-                dt { "On disk" }
-                dd {
-                    @match &page.usage {
-                        Some(usage) => (size(usage.all.disk)),
-                        None => a href="/?usage=1" { "measure" },
+            @if page.is_whole {
+                div {
+                    dt { "On disk" }
+                    dd {
+                        @match &page.usage {
+                            Some(usage) => (size(usage.all.disk)),
+                            None => a href="/?usage=1" { "measure" },
+                        }
                     }
                 }
             }

@@ -16,6 +16,8 @@ use super::plot;
 
 /// The most items of a list or an object of JSON that are shown.
 const ITEMS: usize = 200;
+/// The most points of a chart, which is about as wide.
+const POINTS: usize = 600;
 /// How deep JSON is shown open.
 const OPEN: usize = 2;
 
@@ -73,12 +75,22 @@ pub(super) fn pager(at: &str, query: &Query, page: usize, pages: usize) -> Marku
     }
 }
 
+/// Returns points for a chart, the last one included: a running stage sends them again and again.
+fn thinned(points: &[(u64, f64)]) -> Vec<(f64, f64)> {
+    let last = points.len().saturating_sub(1);
+    let count = points.len().min(POINTS);
+    let places = (0..count).map(|at| at * last / count.saturating_sub(1).max(1));
+    places
+        .map(|at| (points[at].0 as f64, points[at].1))
+        .collect()
+}
+
 /// Series that stages recorded, each with a chart.
 pub(super) fn series(all: &[RecordedSeries]) -> Markup {
     html! {
         div.charts {
             @for one in all.iter().take(40) {
-                @let points: Vec<(f64, f64)> = one.points.iter().map(|(step, value)| (*step as f64, *value)).collect();
+                @let points = thinned(&one.points);
                 figure.chart {
                     figcaption {
                         strong { (line(&one.name)) } " "

@@ -63,7 +63,9 @@ pub(super) fn table_of(store: &Store, mut rows: Vec<&RowData>) -> Result<Compari
 
 /// Returns the fields of the rows that are read.
 fn fields_of(rows: &[&RowData]) -> Result<Vec<Fields>> {
-    let read = rows.iter().filter_map(|row| Some((row, row.read.as_ref()?)));
+    let read = rows
+        .iter()
+        .filter_map(|row| Some((row, row.read.as_ref()?)));
     let fields = read.map(|(row, read)| {
         let config: &RawValue = serde_json::from_str(&read.config).map_err(|error| {
             let message = format!("the config of {} is not valid JSON", row.rref.dref());
@@ -210,4 +212,3 @@ impl Columns {
         }
     }
 }
-

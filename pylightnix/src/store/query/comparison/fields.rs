@@ -14,10 +14,7 @@ pub(super) struct Fields(Vec<(String, Box<RawValue>)>);
 
 impl Fields {
     /// Returns the fields of a config without its name, followed by the omitted fields.
-    pub(super) fn of(
-        config: &RawValue,
-        omitted: &BTreeMap<String, serde_json::Value>,
-    ) -> Self {
+    pub(super) fn of(config: &RawValue, omitted: &BTreeMap<String, serde_json::Value>) -> Self {
         let mut fields = Fields::in_value(config).unwrap_or_default();
         fields.retain(|(name, _)| name != "name");
         for (name, value) in omitted {

@@ -108,7 +108,10 @@ impl KeptRows {
         let mut body = Vec::new();
         let mut at = HashMap::new();
         let head = MAGIC.len() + 4;
-        let old = self.at.iter().filter(|(key, _)| !self.new.contains_key(*key));
+        let old = self
+            .at
+            .iter()
+            .filter(|(key, _)| !self.new.contains_key(*key));
         let old = old.map(|(key, range)| (key, self.bytes.get(range.clone()).unwrap_or_default()));
         let new = self.new.iter().map(|(key, bytes)| (key, bytes.as_slice()));
         for (key, bytes) in old.chain(new) {

@@ -224,8 +224,7 @@ impl ReadRow {
         }
         let mut all = Reader(from.bytes()?);
         while !all.0.is_empty() {
-            row.series
-                .push((all.text()?.to_owned(), series(&mut all)?));
+            row.series.push((all.text()?.to_owned(), series(&mut all)?));
         }
         Some(row)
     }
