@@ -35,6 +35,15 @@ pub fn start(line: &Line, arguments: &str) -> Child {
     command.spawn().expect("a program")
 }
 
+/// Whether a process has a handler for Ctrl-C by now.
+#[must_use]
+pub fn catches_interrupts(process: &Child) -> bool {
+    let status = fs::read_to_string(format!("/proc/{}/status", process.id())).unwrap_or_default();
+    let mask = status.lines().find_map(|line| line.strip_prefix("SigCgt:"));
+    let mask = mask.and_then(|mask| u64::from_str_radix(mask.trim(), 16).ok());
+    mask.is_some_and(|mask| mask & 1 << (Signal::INT.as_raw() - 1) != 0)
+}
+
 /// Returns how often leaves ran: all their numbers, sorted.
 ///
 /// # Panics

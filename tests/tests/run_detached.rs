@@ -8,10 +8,13 @@ use pylightnix::store::{RunFolder, RunStanding};
 use rustix::process::{Pid, Signal, getsid, kill_process};
 use serde_json::Value;
 use std::fs;
+use std::io::{BufRead as _, BufReader, Read as _};
 use std::process::{Command, Stdio};
 use std::thread::sleep;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
-use tests::away::{has_ended, kill_driver, newest, ran, start, tasks, until, wait_for_queue};
+use tests::away::{
+    catches_interrupts, has_ended, kill_driver, newest, ran, start, tasks, until, wait_for_queue,
+};
 use tests::kills::kill_drivers;
 use tests::line::Line;
 use tests::slurm::{Cluster, cluster};
@@ -62,7 +65,7 @@ fn a_run_that_leaves_the_terminal_goes_on() {
     assert_eq!(getsid(Some(process)).unwrap(), process);
     // Ctrl-C in `attach` leaves.
     let attached = start(&line, "attach");
-    sleep(Duration::from_millis(700));
+    until("Ctrl-C would kill it", || catches_interrupts(&attached));
     kill_process(Pid::from_child(&attached), Signal::INT).unwrap();
     assert!(attached.wait_with_output().unwrap().status.success());
     assert_eq!(run.standing().unwrap(), RunStanding::Running);
@@ -412,15 +415,18 @@ fn the_log_of_a_stage_on_another_machine_is_followed() {
     let hold = Hold::new(&line);
     let run = start(&line, "run --on slurm --leaves 1 -q");
     until("nothing runs", || ran(&line).len() == 1);
-    let follow = line
+    let mut follow = line
         .command("log --follow leaf")
         .stdout(Stdio::piped())
         .spawn()
         .unwrap();
-    sleep(Duration::from_millis(500));
+    let mut followed = BufReader::new(follow.stdout.take().unwrap());
+    let mut said = String::new();
+    followed.read_line(&mut said).unwrap();
     drop(hold);
-    let followed = follow.wait_with_output().unwrap();
-    assert_eq!(String::from_utf8_lossy(&followed.stdout), "leaf 0\n");
+    followed.read_to_string(&mut said).unwrap();
+    assert_eq!(said, "leaf 0\n");
+    assert!(follow.wait().unwrap().success());
     assert!(run.wait_with_output().unwrap().status.success());
 }
 
