@@ -108,6 +108,7 @@ fn what_cannot_be_an_address_or_a_hash_is_refused_at_once() {
                 &format!("cannot fetch from {url:?}"),
                 why,
                 "begins with `https://`",
+                "for a file of this machine, `file:///`",
             ],
         );
     }

@@ -412,6 +412,33 @@ fn a_file_may_keep_its_name() -> Result<()> {
 }
 
 #[test]
+fn a_link_to_a_file_gives_it_its_own_name() -> Result<()> {
+    let (_folder, store, source) = places();
+    fs::write(source.join("v3-final.csv"), "1,2\n")?;
+    let link = source.join("data.csv");
+    symlink("v3-final.csv", &link)?;
+    let named = file_named(&store, &link)?;
+    let made = store.realize(&named)?;
+    let copy = made.out.path().join("data.csv");
+    assert_eq!(fs::read_to_string(&copy)?, "1,2\n");
+    assert!(!fs::symlink_metadata(&copy)?.is_symlink());
+    // The links before the name lead to the same file.
+    symlink(&source, source.join("again"))?;
+    assert_eq!(file_named(&store, source.join("again/data.csv"))?, named);
+    // What it leads to when it is realized has to be what was hashed.
+    fs::write(source.join("v4.csv"), "3,4\n")?;
+    fs::remove_file(&link)?;
+    symlink("v4.csv", &link)?;
+    let other = file_named(&store, &link)?;
+    assert_ne!(other, named);
+    fs::remove_file(&link)?;
+    symlink("v3-final.csv", &link)?;
+    let error = store.realize(&other).unwrap_err();
+    assert_says(&error, &["changed after it was hashed"]);
+    Ok(())
+}
+
+#[test]
 fn a_file_whose_hash_is_known_is_that_file_or_an_error_that_names_both() -> Result<()> {
     let (_folder, store, source) = places();
     let path = source.join("data.csv");

@@ -47,7 +47,7 @@ pub enum Answer {
     File {
         /// The path, as the experiment wrote it.
         path: String,
-        /// The canonical path.
+        /// The canonical path; of a file that keeps its name, up to that name.
         source: String,
         /// The tree digest of the contents.
         tree: String,

@@ -17,7 +17,7 @@ pub(super) fn checked(url: &str) -> Result<Uri> {
             format!("cannot fetch from {shown:?}: {problem}"),
         )
     };
-    let help = "give a URL that begins with `https://` or `http://`";
+    let help = "give a URL that begins with `https://`, `http://` or, for a file of this machine, `file:///`";
     if has_user {
         return Err(fault(
             "it contains a user or a password, which would be written into the config of each result",

@@ -93,7 +93,8 @@ pub fn file_anew(store: &Store, path: impl AsRef<Path>) -> Result<DRef<Imported>
 }
 
 /// Makes a derivation like [`file`](file()), from a single file that keeps its name: the artifact `out` is a folder with this file in it, for
-/// programs that go by names. It is the derivation of a folder with nothing but this file.
+/// programs that go by names. It is the derivation of a folder with nothing but this file. If `path` is a symbolic link, the file has the name of the
+/// link.
 ///
 /// ```
 /// use pylightnix::prelude::*;
@@ -168,7 +169,10 @@ struct How {
 }
 
 fn import(store: &Store, path: &Path, how: &How) -> Result<DRef<Imported>> {
-    let source = canonical(path, "import")?;
+    let source = match how.named {
+        true => canonical_but_name(path, "import")?,
+        false => canonical(path, "import")?,
+    };
     let root = store.root();
     let root = root.canonicalize().unwrap_or_else(|_| root.to_owned());
     if root.starts_with(&source) {
@@ -213,13 +217,13 @@ fn scan(source: &Path, named: bool) -> Result<Source> {
     }
 }
 
-/// Returns the canonical path that an imported file or folder comes from, the tree digest of its contents, and whether it is a file that
+/// Returns the path that an imported file or folder comes from, canonical but for the name of a file that keeps it, the tree digest of its contents, and whether it is a file that
 /// keeps its name.
 pub(crate) fn imported_from(dref: &DRef<Imported>) -> (&Path, &str, bool) {
     (&dref.source, &dref.tree, dref.named)
 }
 
-/// Makes the derivation of a file or folder from its tree digest, without reading it. `source` is canonical.
+/// Makes the derivation of a file or folder from its tree digest, without reading it. `source` is as [`imported_from`] has it.
 pub(crate) fn imported(source: PathBuf, tree: String, named: bool) -> Result<DRef<Imported>> {
     // The path is not in the config, but it is the only thing by which people recognize the derivation.
     let note = display_path(&source);
@@ -254,6 +258,17 @@ fn canonical(path: &Path, verb: &str) -> Result<PathBuf> {
             std::env::current_dir().unwrap_or_default().display()
         ))
     })
+}
+
+/// Resolves symbolic links up to the last name, which is what a file is called by, also if it is that of a link.
+fn canonical_but_name(path: &Path, verb: &str) -> Result<PathBuf> {
+    let whole = canonical(path, verb)?;
+    let (Some(folder), Some(name)) = (path.parent(), path.file_name()) else {
+        return Ok(whole);
+    };
+    let here = folder.as_os_str().is_empty();
+    let folder = if here { Path::new(".") } else { folder };
+    Ok(canonical(folder, verb)?.join(name))
 }
 
 #[stage(name = "import-file", version = 1)]

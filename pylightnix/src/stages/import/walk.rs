@@ -21,6 +21,8 @@ pub(super) struct Source {
     pub(super) root: PathBuf,
     /// The root itself, with an empty path, and all entries below it, folders before their contents.
     pub(super) found: Vec<ScannedSource>,
+    /// Where the only file lies, if it is scanned as a folder with its name: links that lead to it have names of their own.
+    file: Option<PathBuf>,
 }
 
 pub(super) type ScannedSource = store::Scanned<SourceFile>;
@@ -82,10 +84,14 @@ impl Source {
         let path = String::new();
         found.insert(0, ScannedSource { path, kind });
         let root = root.to_owned();
-        Ok(Source { root, found })
+        Ok(Source {
+            root,
+            found,
+            file: None,
+        })
     }
 
-    /// Scans the file at `path` as a folder with nothing else in it.
+    /// Scans the file that `path` names, or leads to, as a folder with nothing else in it.
     pub(super) fn named(path: &Path) -> Result<Self> {
         let (Some(folder), Some(name)) = (path.parent(), path.file_name()) else {
             return Err(refused(path, "is a folder"));
@@ -93,10 +99,11 @@ impl Source {
         let Some(name) = name.to_str() else {
             return Err(refused(path, "has a name that is not UTF-8"));
         };
-        let Source { mut found, .. } = Source::walk(path)?;
+        let file = fs::canonicalize(path).map_err(|error| Error::io("look at", path, error))?;
+        let Source { mut found, .. } = Source::walk(&file)?;
         // The entry of the file itself has an empty path.
-        if let Some(file) = found.first_mut() {
-            name.clone_into(&mut file.path);
+        if let Some(entry) = found.first_mut() {
+            name.clone_into(&mut entry.path);
         }
         let path = String::new();
         let kind = ScannedKind::Dir;
@@ -104,6 +111,7 @@ impl Source {
         Ok(Source {
             root: folder.to_owned(),
             found,
+            file: Some(file),
         })
     }
 
@@ -117,7 +125,10 @@ impl Source {
 
     /// Returns the path of an entry.
     pub(super) fn at(&self, found: &ScannedSource) -> PathBuf {
-        join(&self.root, &found.path)
+        match (&self.file, &found.kind) {
+            (Some(file), ScannedKind::File(_)) => file.clone(),
+            _ => join(&self.root, &found.path),
+        }
     }
 }
 
