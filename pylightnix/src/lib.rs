@@ -83,6 +83,8 @@
 //! - `csv`: the format `Csv<T>`, tables of structs.
 //! - `fetch`: the stage `fetch_url`, files from servers.
 //! - `npy`: the format `Npy<T>`, arrays of `ndarray` as NumPy files.
+//! - `postcard`, `toml`, `zstd`: the formats [`Postcard<T>`](lens::format::Postcard), [`Toml<T>`](lens::format::Toml) and
+//!   [`Zstd<F>`](lens::format::Zstd).
 //! - `signals`: `realize::Cancel::on_signals`, by which Ctrl-C stops runs.
 //! - `tracing`: a span for each run of a stage, whose `tracing` events are written to the log of its build; see
 //!   `pylightnix::trace`.

@@ -11,6 +11,19 @@ use std::path::Path;
 use std::process::Command;
 use tests::runs::{assert_says, scratch};
 
+#[path = "format_artifacts/processes.rs"]
+mod processes;
+#[path = "format_artifacts/values.rs"]
+mod values;
+
+#[test]
+#[ignore = "a child of this program"]
+fn part_of_a_child() {
+    if let Some((_, place)) = tests::store::part() {
+        processes::make(&place).unwrap();
+    }
+}
+
 /// A user-defined format: numbers, one per line.
 enum Lines {}
 
@@ -330,7 +343,7 @@ mod what_comes_back {
     }
 
     #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-    enum Shape {
+    pub(super) enum Shape {
         Point,
         Circle(f64),
         Box(f64, f32),
@@ -338,17 +351,17 @@ mod what_comes_back {
     }
 
     #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-    struct Tree {
-        text: String,
-        large: u64,
-        shapes: Vec<Shape>,
-        twice: Option<Option<u8>>,
-        by_name: HashMap<String, Option<f64>>,
-        by_number: BTreeMap<u32, Vec<Shape>>,
-        below: Option<Box<Tree>>,
+    pub(super) struct Tree {
+        pub(super) text: String,
+        pub(super) large: u64,
+        pub(super) shapes: Vec<Shape>,
+        pub(super) twice: Option<Option<u8>>,
+        pub(super) by_name: HashMap<String, Option<f64>>,
+        pub(super) by_number: BTreeMap<u32, Vec<Shape>>,
+        pub(super) below: Option<Box<Tree>>,
     }
 
-    fn shape() -> impl Strategy<Value = Shape> {
+    pub(super) fn shape() -> impl Strategy<Value = Shape> {
         let number = any::<f64>;
         prop_oneof![
             Just(Shape::Point),
@@ -359,7 +372,7 @@ mod what_comes_back {
         ]
     }
 
-    fn tree() -> impl Strategy<Value = Tree> {
+    pub(super) fn tree() -> impl Strategy<Value = Tree> {
         let shapes = || prop::collection::vec(shape(), 0..3);
         let leaf = (
             any::<String>(),
@@ -386,7 +399,7 @@ mod what_comes_back {
         })
     }
 
-    fn fits(tree: &Tree) -> bool {
+    pub(super) fn fits(tree: &Tree) -> bool {
         let shape = |shape: &Shape| match shape {
             Shape::Point => true,
             Shape::Circle(a) => a.is_finite(),
@@ -548,13 +561,13 @@ mod tables {
         good: bool,
     }
 
-    fn place() -> (TempDir, PathBuf) {
+    pub(super) fn place() -> (TempDir, PathBuf) {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("value");
         (folder, path)
     }
 
-    fn saved<F: Format>(value: &F::View) -> Result<Vec<u8>, String> {
+    pub(super) fn saved<F: Format>(value: &F::View) -> Result<Vec<u8>, String> {
         let (folder, path) = place();
         F::write(value, &path).map_err(|error| error.to_string())?;
         assert_eq!(
@@ -565,7 +578,7 @@ mod tables {
         Ok(fs::read(&path).unwrap())
     }
 
-    fn loaded<F: Format>(bytes: &[u8]) -> F::Value {
+    pub(super) fn loaded<F: Format>(bytes: &[u8]) -> F::Value {
         let (_folder, path) = place();
         fs::write(&path, bytes).unwrap();
         F::read(&path).unwrap()

@@ -1,18 +1,15 @@
-//! Artifacts of another format, compressed.
+//! Artifacts of another format, compressed by gzip.
 
 use flate2::Compression;
 use flate2::bufread::MultiGzDecoder;
 use flate2::write::GzEncoder;
-use std::fs::{self, File};
-use std::io::{self, BufReader, BufWriter};
+use std::io;
 use std::marker::PhantomData;
-use std::path::{Path, PathBuf};
-use uuid::Uuid;
+use std::path::Path;
 
-use super::Format;
+use super::{Format, compressed};
+use crate::BoxError;
 use crate::plan::matcher::OfTheLibrary;
-use crate::store::regular::open_regular;
-use crate::{BoxError, Error};
 
 /// An artifact in the format `F`, compressed as `gzip` does, with one file: `Gz<Json<Vec<f64>>>`, `Gz<Text>`.
 ///
@@ -52,43 +49,21 @@ impl<F: Format> Format for Gz<F> {
     type View = F::View;
 
     fn read(path: &Path) -> Result<F::Value, BoxError> {
-        let plain = Plain(std::env::temp_dir().join(format!("pylightnix-{}", Uuid::now_v7())));
-        let from = BufReader::new(open_regular(path)?.0);
-        let mut to = BufWriter::new(File::create_new(&plain.0)?);
-        io::copy(&mut MultiGzDecoder::new(from), &mut to)?;
-        // Dropping a `BufWriter` ignores the error of the last write.
-        to.into_inner()?;
-        F::read(&plain.0)
+        compressed::read::<F>(path, |from, to| {
+            io::copy(&mut MultiGzDecoder::new(from), to)
+        })
     }
 
     fn write(value: &F::View, path: &Path) -> Result<(), BoxError> {
-        let mut beside = path.as_os_str().to_owned();
-        beside.push(format!(".{}", Uuid::now_v7()));
-        let plain = Plain(beside.into());
-        F::write(value, &plain.0)?;
-        if plain.0.is_dir() {
-            fs::remove_dir_all(&plain.0).map_err(|error| Error::io("remove", &plain.0, error))?;
-            return Err("its format writes a folder, and only a file can be compressed".into());
-        }
-        let mut from = open_regular(&plain.0)?.0;
-        // Neither a name nor a time is in it.
-        let mut to = GzEncoder::new(BufWriter::new(File::create(path)?), Compression::new(6));
-        io::copy(&mut from, &mut to)?;
-        to.finish()?.into_inner()?;
-        Ok(())
+        compressed::write::<F>(value, path, |from, to| {
+            // Neither a name nor a time is in it.
+            let mut to = GzEncoder::new(to, Compression::new(6));
+            io::copy(from, &mut to)?;
+            to.finish()
+        })
     }
 
     fn reads_one_file(library: OfTheLibrary) -> bool {
         F::reads_one_file(library)
-    }
-}
-
-/// A file that is removed at the end.
-struct Plain(PathBuf);
-
-impl Drop for Plain {
-    fn drop(&mut self) {
-        // Best effort: it lies in the folder of a failed build then, or in that for temporary files.
-        let _ = fs::remove_file(&self.0);
     }
 }

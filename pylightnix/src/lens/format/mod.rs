@@ -1,5 +1,11 @@
 //! The formats of artifacts.
+//!
+//! Each is deterministic: equal values are equal files in every process, so that what reads a result that came out as before need not run again. `load`
+//! gives back what `save` took, or `save` refuses it and says why.
 
+#[cfg(any(feature = "postcard", feature = "toml"))]
+mod canonical;
+mod compressed;
 #[cfg(feature = "csv")]
 mod csv;
 mod gz;
@@ -7,6 +13,12 @@ mod json;
 #[cfg(feature = "npy")]
 mod npy;
 mod plain;
+#[cfg(feature = "postcard")]
+mod postcard;
+#[cfg(feature = "toml")]
+mod toml;
+#[cfg(feature = "zstd")]
+mod zstd;
 
 use std::path::Path;
 
@@ -20,6 +32,12 @@ pub use json::Json;
 #[cfg(feature = "npy")]
 pub use npy::Npy;
 pub use plain::{Bytes, Text};
+#[cfg(feature = "postcard")]
+pub use postcard::Postcard;
+#[cfg(feature = "toml")]
+pub use toml::Toml;
+#[cfg(feature = "zstd")]
+pub use zstd::Zstd;
 
 /// A file format of artifacts.
 ///
@@ -55,7 +73,7 @@ pub use plain::{Bytes, Text};
 #[diagnostic::on_unimplemented(
     message = "`{Self}` is not the format of an artifact",
     label = "not a format",
-    note = "formats are `Text`, `Bytes`, `Json<T>`, `Csv<T>` (feature `csv`), `Npy<T>` (feature `npy`), `Gz<F>` and your own types that implement `Format`",
+    note = "formats are `Text`, `Bytes`, `Json<T>`, those of `lens::format`, each with a feature, and your own types that implement `Format`",
     note = "an artifact without a format is an opaque file or folder: write it at `path()` and return `written()?`"
 )]
 pub trait Format: 'static {
