@@ -181,6 +181,22 @@ fn a_second_time_nothing_is_touched_and_what_is_gone_goes() {
     );
 }
 
+/// Scripts show more rows than a page has when it is opened.
+#[test]
+fn every_result_of_a_long_table_has_its_page() {
+    let (folder, store) = store();
+    for number in 0..102 {
+        let config = format!(r#"{{"name": "many", "number": {number}}}"#);
+        publish(&store, &config, &[], &[], "");
+    }
+    let site = folder.path().join("site");
+    let _ = write(&store, &site, &["--pages", "101"]);
+    assert_eq!(fs::read_dir(site.join("r")).unwrap().count(), 101);
+    let rows = fs::read_to_string(site.join("data/stage/many.0.js")).unwrap();
+    assert_eq!(rows.matches("-many\",1,").count(), 101, "{rows}");
+    assert_eq!(rows.matches("-many\",0,").count(), 1, "{rows}");
+}
+
 #[test]
 fn a_folder_with_other_things_is_refused() {
     let (folder, store) = store();

@@ -70,8 +70,13 @@ impl Site<'_> {
         }
         self.data(&mut folder, &shown)?;
         let mut waiting = VecDeque::from([Address::parse("/")]);
-        let mut seen: BTreeSet<File> =
-            BTreeSet::from([names.file(&waiting[0]).unwrap_or_default()]);
+        // Scripts lead to results that are in no page's first rows.
+        waiting.extend(
+            shown
+                .iter()
+                .map(|rref| Address::parse(&format!("/r/{rref}"))),
+        );
+        let mut seen: BTreeSet<File> = waiting.iter().filter_map(|one| names.file(one)).collect();
         while let Some(address) = waiting.pop_front() {
             let Some(file) = names.file(&address) else {
                 continue;
