@@ -9,6 +9,7 @@ use std::time::Duration;
 use tests::line::{Line, Said};
 use tests::s3::{Asked, Fault, Proxy, S3};
 use tests::store::{config, publish};
+use tests::web::{Server, head};
 
 /// A store with results, and the commands of its owner at a server.
 struct Person {
@@ -577,6 +578,44 @@ fn an_object_that_is_made_though_nothing_is_heard_counts() {
     ada.out("push large --remote s3://test/hidden");
     let ben = Person::without(server);
     ben.out("pull large --remote s3://test/hidden");
+}
+
+#[test]
+fn a_redirect_is_not_followed() {
+    let other = Server::of(b"not asked");
+    let places = [
+        other.url("/elsewhere"),
+        "file:///etc/passwd".to_owned(),
+        "/test/another".to_owned(),
+    ];
+    for place in places {
+        let server = Server::new(move |_, _, to| {
+            let place = format!("Location: {place}");
+            head(to, &["307 Temporary Redirect", &place, "Content-Length: 0"])
+        });
+        let line = Line::empty(env!("CARGO_BIN_EXE_remote-cli"));
+        let endpoint = server.url("");
+        let variables = [
+            ("HOME", line.folder.path().to_str().expect("a path")),
+            ("AWS_ENDPOINT", &endpoint),
+            ("AWS_ALLOW_HTTP", "true"),
+            ("AWS_ACCESS_KEY_ID", "test"),
+            ("AWS_SECRET_ACCESS_KEY", "secret"),
+            ("AWS_REGION", "us-east-1"),
+        ];
+        let variables = variables.map(|(name, value)| (name.to_owned(), value.to_owned()));
+        let ben = Person {
+            line,
+            variables: variables.to_vec(),
+        };
+        let said = ben.say("remote ls --remote s3://test/led-away");
+        assert_eq!(said.code, 1, "{said:?}");
+        let (why, help) = ("`307 Temporary Redirect`", "redirects are not followed");
+        assert!(said.err.contains(why), "{said:?}");
+        assert!(said.err.contains(help), "{said:?}");
+        assert_eq!(server.asked().len(), 1, "it is not asked again");
+    }
+    assert!(other.asked().is_empty());
 }
 
 /// Another object store: `PYLIGHTNIX_TEST_REMOTE=az://container/folder`, with the variables by which programs may use it.

@@ -21,6 +21,7 @@ use uuid::Uuid;
 use super::asynchronous::{Asked, Store, Waiting};
 use super::aws_profile::{Keys, Profile};
 use super::backend::{Backend, Object, ObjectReader};
+use super::connector::Connector;
 use super::upload::{self, Sending, Stopped};
 use crate::{Error, ErrorKind, Result};
 
@@ -195,9 +196,13 @@ impl CloudBackend {
         if is_refused {
             return fault(text).with_help(self.service.credentials());
         }
-        let help = match all.contains("without LOCATION") {
-            true => "set AWS_REGION to the region of the bucket",
-            false => "check the address, the endpoint and the network; then try again",
+        let is_elsewhere = all.contains("status code: 3");
+        let help = match (all.contains("without LOCATION"), is_elsewhere) {
+            (true, _) => "set AWS_REGION to the region of the bucket",
+            (_, true) => {
+                "redirects are not followed: set the endpoint, and for S3 the region in AWS_REGION, to where the bucket is"
+            }
+            _ => "check the address, the endpoint and the network; then try again",
         };
         fault(text).with_help(help)
     }
@@ -296,6 +301,7 @@ fn store(
     Ok(match service {
         Service::Amazon => Arc::new(
             amazon(url, options)?
+                .with_http_connector(Connector)
                 .with_retry(retry)
                 .build()
                 .map_err(unfit)?,
@@ -306,6 +312,7 @@ fn store(
                 builder = builder.with_config(key, value);
             }
             let builder = builder.with_url(url).with_retry(retry);
+            let builder = builder.with_http_connector(Connector);
             Arc::new(builder.build().map_err(unfit)?)
         }
         Service::Azure => {
@@ -314,6 +321,7 @@ fn store(
                 builder = builder.with_config(key, value);
             }
             let builder = builder.with_url(url).with_retry(retry);
+            let builder = builder.with_http_connector(Connector);
             Arc::new(builder.build().map_err(unfit)?)
         }
     })

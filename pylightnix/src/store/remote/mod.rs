@@ -18,6 +18,8 @@ mod blobs;
 #[cfg(feature = "remote")]
 mod cloud;
 mod code;
+#[cfg(feature = "remote")]
+mod connector;
 mod content;
 mod escape;
 mod fetch;
