@@ -83,6 +83,7 @@
 //! - `csv`: the format `Csv<T>`, tables of structs.
 //! - `fetch`: the stage `fetch_url`, files from servers.
 //! - `npy`: the format `Npy<T>`, arrays of `ndarray` as NumPy files.
+//! - `npz`: the formats [`Npz`](lens::format::Npz) and [`NpzCompressed`](lens::format::NpzCompressed), named arrays as NumPy files.
 //! - `postcard`, `toml`, `zstd`: the formats [`Postcard<T>`](lens::format::Postcard), [`Toml<T>`](lens::format::Toml) and
 //!   [`Zstd<F>`](lens::format::Zstd).
 //! - `signals`: `realize::Cancel::on_signals`, by which Ctrl-C stops runs.

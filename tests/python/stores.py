@@ -9,6 +9,7 @@
     noise ROOT TIMES                 makes the stage `noise` TIMES times with five runs each; prints what `match_latest` takes
     taken ROOT                       what `match_latest` takes of `noise` in the store at ROOT, where nothing may run
     arrays FOLDER                    writes arrays with `numpy.save`
+    named-arrays FOLDER              prints what is in the `.npz` there, and writes others with `numpy.savez` and `numpy.savez_compressed`
 """
 import json
 import os
@@ -193,6 +194,8 @@ def main(command, *arguments):
         return {"rref": rref, "value": value_of(rref, storage)}
     if command == "arrays":
         return arrays(arguments[0])
+    if command == "named-arrays":
+        return named_arrays(arguments[0])
     raise SystemExit(__doc__)
 
 
@@ -224,6 +227,21 @@ def arrays(folder):
     for axes in range(12, 18):
         numpy.save(join(folder, "axes%d.npy" % axes), numpy.zeros((1,) * axes))
     return sorted(os.listdir(folder))
+
+
+def named_arrays(folder):
+    """Writes two archives of arrays, and tells what is in the others that are there."""
+    import numpy
+
+    found = {}
+    for name in sorted(os.listdir(folder)):
+        with numpy.load(join(folder, name), allow_pickle=False) as archive:
+            found[name] = {key: [str(archive[key].dtype), archive[key].tolist()] for key in archive.files}
+    made = {"weights": numpy.arange(6, dtype="f4").reshape(2, 3).T, "mask": numpy.array([True, False]), "step": numpy.array(7)}
+    numpy.savez(join(folder, "stored.npz"), **made)
+    numpy.savez_compressed(join(folder, "deflated.npz"), **made)
+    numpy.savez(join(folder, "other.npz"), text=numpy.array(["a", "b"]))
+    return found
 
 
 if __name__ == "__main__":

@@ -11,6 +11,10 @@ use std::path::Path;
 use std::process::Command;
 use tests::runs::{assert_says, scratch};
 
+#[path = "format_artifacts/arrays.rs"]
+mod arrays;
+#[path = "format_artifacts/parts.rs"]
+mod parts;
 #[path = "format_artifacts/processes.rs"]
 mod processes;
 #[path = "format_artifacts/values.rs"]

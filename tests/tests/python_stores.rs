@@ -9,9 +9,9 @@ use std::os::unix::fs::{MetadataExt as _, PermissionsExt as _, symlink};
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
-use ndarray::{Array0, Array1, ArrayD, IxDyn, array};
+use ndarray::{Array0, Array1, Array2, ArrayD, IxDyn, array};
 use pylightnix::config::{ConfigJson, RRefId};
-use pylightnix::lens::format::Format;
+use pylightnix::lens::format::{AnyArray, Format, Npz, NpzCompressed};
 use pylightnix::prelude::*;
 use pylightnix::store::python::{Export, Import, Imported, PythonStore};
 use pylightnix::store::{BuildKind, BuildRecord, Context, Durability, Outcome};
@@ -625,4 +625,41 @@ fn arrays_are_written_as_numpy_writes_them() {
             &theirs[..128]
         );
     }
+}
+
+#[test]
+fn named_arrays_are_those_of_numpy_both_ways() {
+    let Some(python) = Python::shared() else {
+        return;
+    };
+    let folder = tempfile::tempdir().unwrap();
+    let at = |name: &str| folder.path().join(name);
+    let ours: BTreeMap<String, AnyArray> = [
+        ("loss".to_owned(), array![[1.5, -2.0], [3.25, 0.0]].into()),
+        ("a name".to_owned(), array![true, false].into()),
+        ("none".to_owned(), Array1::<u16>::zeros(0).into()),
+    ]
+    .into();
+    Npz::write(&ours, &at("ours.npz")).unwrap();
+    NpzCompressed::write(&ours, &at("small.npz")).unwrap();
+    let found = python.run(["named-arrays", &folder.path().display().to_string()]);
+    let same = serde_json::json!({
+        "a name": ["bool", [true, false]],
+        "loss": ["float64", [[1.5, -2.0], [3.25, 0.0]]],
+        "none": ["uint16", []],
+    });
+    assert_eq!(
+        found,
+        serde_json::json!({"ours.npz": same, "small.npz": same})
+    );
+    for name in ["stored.npz", "deflated.npz"] {
+        let mut made = Npz::read(&at(name)).unwrap();
+        let mut take = |name: &str| made.remove(name).unwrap();
+        let weights: Array2<f32> = take("weights").try_into().unwrap();
+        assert_eq!(weights, array![[0.0, 3.0], [1.0, 4.0], [2.0, 5.0]]);
+        assert_eq!(take("mask"), array![true, false].into());
+        assert_eq!(take("step"), Array0::from_elem((), 7_i64).into());
+    }
+    let error = Npz::read(&at("other.npz")).unwrap_err().to_string();
+    assert!(error.starts_with("array `text`: "), "{error}");
 }

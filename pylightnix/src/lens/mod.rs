@@ -39,7 +39,7 @@ pub use failure::Failure;
 pub(crate) use link::{Chained, Link};
 pub use log::BuildLog;
 pub(crate) use notes::{NotedPlace, NotedRun};
-pub use output::{Output, Written};
+pub use output::{Output, PartsWriter, Written};
 pub(crate) use own_units::{OwnUnits, UnitsOfOne};
 pub use phase::{Phase, Promise};
 pub use plain::Plain;

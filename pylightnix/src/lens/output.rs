@@ -5,7 +5,8 @@ use std::marker::PhantomData;
 use std::path::{Path, PathBuf};
 
 use super::Promise;
-use super::format::{Format, Opaque};
+use super::format::parts::Writing;
+use super::format::{Format, Opaque, Parts};
 use crate::config::Name;
 use crate::{Error, ErrorKind, Result};
 
@@ -80,6 +81,55 @@ impl<F, Tag> Output<F, Tag> {
             ),
         )
         .at(path)
+    }
+}
+
+impl<F: Format, Tag> Output<Parts<F>, Tag> {
+    /// Begins the folder, into which items are saved one at a time.
+    ///
+    /// # Errors
+    /// The folder is there already, or cannot be made.
+    pub fn begin(&self) -> Result<PartsWriter<F, Tag>> {
+        let items = Writing::begin(&self.path)
+            .map_err(|cause| self.fault("save", &self.path).because_refused(cause))?;
+        Ok(PartsWriter {
+            output: self.clone(),
+            items,
+        })
+    }
+}
+
+/// An artifact in the format [`Parts`] that is being written, by [`Output::begin`].
+pub struct PartsWriter<F, Tag> {
+    output: Output<Parts<F>, Tag>,
+    items: Writing<F>,
+}
+
+impl<F: Format, Tag> PartsWriter<F, Tag> {
+    /// Saves the next item.
+    ///
+    /// # Errors
+    /// The format or the file system reports an error, or there are a hundred million items. The error names the stage, the artifact and the item.
+    pub fn add(&mut self, item: &F::View) -> Result<()> {
+        let Output { path, .. } = &self.output;
+        let fault = |cause| self.output.fault("save", path).because_refused(cause);
+        self.items.add(item).map_err(fault)
+    }
+
+    /// Returns the number of items so far.
+    pub fn count(&self) -> usize {
+        self.items.count()
+    }
+
+    /// Ends the folder.
+    pub fn finish(self) -> Written<Tag> {
+        Written(PhantomData)
+    }
+}
+
+impl<F, Tag> fmt::Debug for PartsWriter<F, Tag> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "PartsWriter({:?})", self.output.path)
     }
 }
 

@@ -1,6 +1,7 @@
 //! Equal values in two processes, where hash maps have other orders.
 
-use pylightnix::lens::format::{Gz, Postcard, Toml, Zstd};
+use ndarray::array;
+use pylightnix::lens::format::{AnyArray, Gz, Npz, NpzCompressed, Parts, Postcard, Toml, Zstd};
 use pylightnix::prelude::*;
 use serde::{Deserialize, Serialize};
 use std::collections::{BTreeMap, HashMap};
@@ -31,6 +32,12 @@ struct Maps {
     gz: SelfRef<Gz<Json<Counts>>>,
     #[selfref("map.postcard.zst")]
     zstd: SelfRef<Zstd<Postcard<Counts>>>,
+    #[selfref("maps")]
+    parts: SelfRef<Parts<Postcard<Counts>>>,
+    #[selfref("arrays.npz")]
+    npz: SelfRef<Npz>,
+    #[selfref("compressed.npz")]
+    npz_compressed: SelfRef<NpzCompressed>,
 }
 
 #[stage]
@@ -43,6 +50,13 @@ fn maps(b: &Build<Maps>) -> Result<MapsOutputs> {
         name: name.clone(),
         count: *count,
     });
+    let arrays = counts
+        .iter()
+        .map(|(name, count)| (name.clone(), AnyArray::from(array![*count])));
+    let arrays = arrays.collect();
+    let mut parts = b.parts.begin()?;
+    parts.add(&counts)?;
+    parts.add(&counts)?;
     Ok(MapsOutputs {
         json: b.json.save(&counts)?,
         toml: b.toml.save(&by_name.collect())?,
@@ -50,6 +64,9 @@ fn maps(b: &Build<Maps>) -> Result<MapsOutputs> {
         csv: b.csv.save(&rows.collect::<Vec<_>>())?,
         gz: b.gz.save(&counts)?,
         zstd: b.zstd.save(&counts)?,
+        parts: parts.finish(),
+        npz: b.npz.save(&arrays)?,
+        npz_compressed: b.npz_compressed.save(&arrays)?,
     })
 }
 
@@ -81,6 +98,7 @@ fn equal_values_are_equal_files_in_every_process() {
         let made = store.refer_to_realization("maps").unwrap();
         let out = store.out_dir(&made);
         let all = fs::read_dir(out).unwrap().map(|it| it.unwrap().path());
+        let all = all.filter(|path| path.is_file());
         let all = all.map(|path| {
             (
                 path.file_name().unwrap().to_owned(),

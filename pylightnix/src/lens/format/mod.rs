@@ -12,6 +12,9 @@ mod gz;
 mod json;
 #[cfg(feature = "npy")]
 mod npy;
+#[cfg(feature = "npz")]
+mod npz;
+pub(in crate::lens) mod parts;
 mod plain;
 #[cfg(feature = "postcard")]
 mod postcard;
@@ -31,6 +34,9 @@ pub use gz::Gz;
 pub use json::Json;
 #[cfg(feature = "npy")]
 pub use npy::Npy;
+#[cfg(feature = "npz")]
+pub use npz::{AnyArray, Npz, NpzCompressed};
+pub use parts::{Parts, PartsIter, PartsReader};
 pub use plain::{Bytes, Text};
 #[cfg(feature = "postcard")]
 pub use postcard::Postcard;

@@ -3,7 +3,7 @@
 use ndarray::{Array, ArrayRef, Dimension, IxDyn};
 use ndarray_npy::{ReadNpyExt, ReadableElement, WritableElement};
 use std::fs::File;
-use std::io::{BufReader, BufWriter, Write as _};
+use std::io::{BufReader, BufWriter, Write};
 use std::marker::PhantomData;
 use std::path::Path;
 
@@ -36,9 +36,7 @@ where
 
     fn write(value: &Self::View, path: &Path) -> Result<(), BoxError> {
         let mut file = BufWriter::new(File::create(path)?);
-        let rows = value.as_standard_layout();
-        file.write_all(&header(&T::type_descriptor().to_string(), value.shape())?)?;
-        T::write_slice(rows.as_slice().unwrap_or_default(), &mut file)?;
+        write(value, &mut file)?;
         // Dropping a `BufWriter` ignores the error of the last write.
         file.into_inner()?;
         Ok(())
@@ -47,6 +45,18 @@ where
     fn reads_one_file(_: OfTheLibrary) -> bool {
         true
     }
+}
+
+/// Writes an array in row-major order.
+pub(super) fn write<T, D>(value: &ArrayRef<T, D>, mut to: impl Write) -> Result<(), BoxError>
+where
+    T: Clone + WritableElement,
+    D: Dimension,
+{
+    let rows = value.as_standard_layout();
+    to.write_all(&header(&T::type_descriptor().to_string(), value.shape())?)?;
+    T::write_slice(rows.as_slice().unwrap_or_default(), to)?;
+    Ok(())
 }
 
 /// The number of digits for which NumPy leaves room in the header, so that the first axis may grow.
