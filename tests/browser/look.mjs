@@ -1,6 +1,7 @@
 // Looks at pages in a real Chromium, for tests: `look.mjs FOLDER crawl URL PICTURES [URL..]` follows links from these pages on, takes pictures, and
 // prints a line of JSON with all that is wrong; `look.mjs FOLDER watch URL TEXT` opens a page, says so, and waits until it has a text;
-// `look.mjs FOLDER use URL STEPS` does the steps of a JSON list, `[what, selector, value]`, and prints what they saw.
+// `look.mjs FOLDER use URL STEPS` does the steps of a JSON list, `[what, selector, value]`, and prints what they saw;
+// `look.mjs FOLDER picture URL FILE` takes a picture of a page.
 import { createRequire } from "node:module";
 import { existsSync, mkdirSync, readFileSync } from "node:fs";
 import { fileURLToPath } from "node:url";
@@ -127,5 +128,12 @@ async function use() {
   console.log(JSON.stringify({ pages: 1, kinds: [], said, wrong }));
 }
 
-await { crawl, watch, use }[what]();
+async function picture() {
+  const page = await open({ viewport: { width: 1120, height: 760 }, colorScheme: "light" });
+  await page.goto(url);
+  await page.screenshot({ path: more });
+  console.log(JSON.stringify({ pages: 1, kinds: [], wrong }));
+}
+
+await { crawl, watch, use, picture }[what]();
 await browser.close();

@@ -264,6 +264,7 @@ fn the_rendered_book_is_what_the_book_says() {
         rendered::write(&pages, &folder).unwrap();
     }
     let mut faults = rendered::link_faults(&pages);
+    faults.extend(rendered::picture_faults(&pages, &folder));
     faults.extend(rendered::differences(&pages, &folder));
     assert!(
         faults.is_empty(),

@@ -11,6 +11,9 @@ use pulldown_cmark::{Event, Parser, Tag, TagEnd};
 /// The table of contents, which is displayed for the folder.
 const CONTENTS: &str = "README.md";
 
+/// The folder of the sources, beside that of the pages.
+const SOURCES: &str = "src/";
+
 /// Returns the pages of the book in a folder, by name.
 pub(crate) fn pages(book: &Path) -> Result<BTreeMap<String, String>, String> {
     let said = |error| format!("{error:#}");
@@ -20,7 +23,8 @@ pub(crate) fn pages(book: &Path) -> Result<BTreeMap<String, String>, String> {
     let chapters: Vec<_> = (chapters.chapters())
         .filter_map(|chapter| {
             let name = chapter.path.as_ref()?.to_str()?.to_owned();
-            Some((name, chapter.content.trim_end()))
+            let text = pictures_of_sources(&name, chapter.content.trim_end());
+            Some((name, text))
         })
         .collect();
     let mut pages = BTreeMap::new();
@@ -51,6 +55,42 @@ pub(crate) fn pages(book: &Path) -> Result<BTreeMap<String, String>, String> {
     Ok(pages)
 }
 
+/// Lets the pictures of a page be those beside its source.
+fn pictures_of_sources(name: &str, text: &str) -> String {
+    let up = "../".repeat(name.matches('/').count() + 1);
+    let mut shown = text.to_owned();
+    for picture in pictures(text) {
+        let from = beside(name, &picture);
+        let source = format!("]({up}{SOURCES}{from})");
+        shown = shown.replace(&format!("]({picture})"), &source);
+    }
+    shown
+}
+
+/// Returns the paths of the pictures of a page.
+fn pictures(text: &str) -> BTreeSet<String> {
+    let pictures = Parser::new(text).filter_map(|event| match event {
+        Event::Start(Tag::Image { dest_url, .. }) => Some(dest_url.into_string()),
+        _ => None,
+    });
+    pictures.filter(|path| !path.contains("://")).collect()
+}
+
+/// Returns the pictures of pages that do not exist, one per line.
+pub(crate) fn picture_faults(pages: &BTreeMap<String, String>, folder: &Path) -> Vec<String> {
+    let all = pages.iter().flat_map(|(name, text)| {
+        let pictures = pictures(text).into_iter();
+        pictures.map(move |picture| (name, picture))
+    });
+    let missing = all.filter(|(name, picture)| {
+        let page = folder.join(name);
+        let there = page.parent().unwrap_or(folder).join(picture);
+        !there.is_file()
+    });
+    let faults = missing.map(|(name, picture)| format!("{name}: there is no picture {picture}"));
+    faults.collect()
+}
+
 /// Returns the note at the beginning of a page, for people who want to change it.
 fn note(source: &str) -> String {
     format!(
@@ -66,9 +106,7 @@ pub(crate) fn link_faults(pages: &BTreeMap<String, String>) -> Vec<String> {
     let mut faults = Vec::new();
     for (name, text) in pages {
         let links = Parser::new(text).filter_map(|event| match event {
-            Event::Start(Tag::Link { dest_url, .. } | Tag::Image { dest_url, .. }) => {
-                Some(dest_url)
-            }
+            Event::Start(Tag::Link { dest_url, .. }) => Some(dest_url),
             _ => None,
         });
         for link in links.filter(|link| !link.contains("://")) {
