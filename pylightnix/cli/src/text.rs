@@ -35,7 +35,6 @@ pub(crate) fn short_dref(dref: &DRefId) -> String {
 }
 
 /// Formats a count with its thousands set apart: `10,000`.
-#[cfg(feature = "pages")]
 pub(crate) fn thousands(number: usize) -> String {
     let digits = number.to_string();
     let mut text = String::new();

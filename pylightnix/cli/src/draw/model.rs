@@ -6,6 +6,7 @@ use std::fmt;
 use super::grouping::{self, Grouping};
 use super::order;
 use super::text::{shortened, width};
+use crate::text::thousands;
 
 /// The maximum width of a title in columns, for boxes that other programs lay out: names may have 200 characters.
 const LONGEST: usize = 48;
@@ -167,7 +168,7 @@ impl PictureBox {
     pub(super) fn title(&self) -> String {
         match self.nodes.len() {
             1 => self.name.clone(),
-            count => format!("{} ×{}", self.name, number(count)),
+            count => format!("{} ×{}", self.name, thousands(count)),
         }
     }
 
@@ -229,12 +230,12 @@ impl Picture {
     pub fn summary(&self) -> String {
         let states = self.states();
         let nodes: usize = states.values().sum();
-        let mut text = format!("{} stage{}", number(nodes), plural(nodes));
+        let mut text = format!("{} stage{}", thousands(nodes), plural(nodes));
         if nodes > self.boxes.len() {
             let boxes = self.boxes.len();
             text += &format!(
                 " in {} box{}",
-                number(boxes),
+                thousands(boxes),
                 if boxes == 1 { "" } else { "es" }
             );
         }
@@ -258,23 +259,10 @@ impl Picture {
 fn counts(states: &BTreeMap<State, usize>) -> String {
     let each = states
         .iter()
-        .map(|(state, count)| format!("{} {state}", number(*count)));
+        .map(|(state, count)| format!("{} {state}", thousands(*count)));
     each.collect::<Vec<_>>().join(", ")
 }
 
 fn plural(count: usize) -> &'static str {
     if count == 1 { "" } else { "s" }
-}
-
-/// Formats a number with commas between thousands.
-pub(super) fn number(count: usize) -> String {
-    let digits = count.to_string();
-    let mut text = String::new();
-    for (at, digit) in digits.chars().enumerate() {
-        if at > 0 && (digits.len() - at).is_multiple_of(3) {
-            text.push(',');
-        }
-        text.push(digit);
-    }
-    text
 }

@@ -7,6 +7,7 @@ use super::layout::{Path, Rectangle};
 use super::model::{Picture, PictureBox, State};
 use super::page;
 use super::text::{cut, width};
+use crate::text::thousands;
 
 /// The width of a character relative to the font size: 0.602 in the widest common monospace fonts, with a reserve.
 const COLUMN: f64 = 0.62;
@@ -216,7 +217,7 @@ impl Legend {
         let mut words = Vec::new();
         let mut at = PADDING;
         for (state, count) in picture.states() {
-            let word = format!("{} {state}", super::model::number(count));
+            let word = format!("{} {state}", thousands(count));
             let width = width(&word) as f64 * COLUMN * SMALL;
             words.push((state, at, word));
             at += width + 34.;

@@ -67,8 +67,12 @@ impl Was {
 }
 
 fn stamp(path: &Path) -> Option<Stamp> {
-    let there = fs::symlink_metadata(path).ok()?;
-    Some((there.len(), there.mtime(), there.mtime_nsec()))
+    Some(stamp_of(&fs::symlink_metadata(path).ok()?))
+}
+
+/// Returns the size and the time of a file: they differ if it was written again.
+pub(super) fn stamp_of(there: &fs::Metadata) -> Stamp {
+    (there.len(), there.mtime(), there.mtime_nsec())
 }
 
 fn failed<'a>(what: &'a str, path: &'a Path) -> impl Fn(io::Error) -> CommandError + 'a {

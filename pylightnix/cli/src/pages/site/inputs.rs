@@ -3,10 +3,10 @@
 use jiff::Timestamp;
 use std::collections::BTreeSet;
 use std::fmt::Write as _;
-use std::os::unix::fs::MetadataExt as _;
 
 use super::Site;
 use super::addresses::Address;
+use super::folder::stamp_of;
 use crate::exit::CommandResult;
 use crate::pages::model::Reader;
 use crate::text::local_second;
@@ -28,7 +28,7 @@ impl Inputs {
         let reader = site.reader;
         // Other versions of the program write other pages.
         let program = std::env::current_exe().and_then(|path| path.metadata());
-        let program = program.map(|found| (found.len(), found.mtime(), found.mtime_nsec()));
+        let program = program.map(|found| stamp_of(&found));
         let zone = local_second(Timestamp::UNIX_EPOCH);
         let base = format!(
             "{} {:?} {} {name} {:?} {zone}",
@@ -63,8 +63,7 @@ impl Inputs {
             let standing = run.standing().ok();
             let _ = write!(all, "\n{} {standing:?}", run.id());
             for file in run.path().read_dir().into_iter().flatten().flatten() {
-                let stamp = file.metadata().ok();
-                let stamp = stamp.map(|found| (found.len(), found.mtime(), found.mtime_nsec()));
+                let stamp = file.metadata().ok().map(|found| stamp_of(&found));
                 let _ = write!(all, " {:?} {stamp:?}", file.file_name());
             }
         }
