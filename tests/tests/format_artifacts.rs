@@ -21,7 +21,7 @@ mod processes;
 mod values;
 
 #[test]
-#[ignore = "a child of this program"]
+#[ignore = "a part that other tests play in a process of their own"]
 fn part_of_a_child() {
     if let Some((_, place)) = tests::store::part() {
         processes::make(&place).unwrap();

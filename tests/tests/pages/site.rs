@@ -144,7 +144,7 @@ fn a_second_time_nothing_is_touched_and_what_is_gone_goes() {
         (&0.into(), &0.into())
     );
     assert_eq!(files(&site), before);
-    // What somebody changed there is written again, and nothing else.
+    // A file of the site that another program changed is written again, and no other file.
     let index = site.join("index.html");
     let text = fs::read(&index).unwrap();
     fs::write(&index, "mine").unwrap();

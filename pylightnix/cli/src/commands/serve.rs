@@ -122,7 +122,8 @@ fn reachable(address: SocketAddr) -> SocketAddr {
     if !address.ip().is_unspecified() {
         return address;
     }
-    // The address from which others would be asked; nothing is sent, and these are of nobody.
+    // The system chooses the address of this machine when a UDP socket is connected, which sends nothing. The other addresses are
+    // those that RFC 5737 and RFC 3849 reserve for documentation.
     let asked = |own: &str, other: &str| {
         let socket = UdpSocket::bind(own).ok()?;
         socket.connect(other).ok()?;

@@ -16,7 +16,7 @@ use pylightnix::store::{Cell, Comparison, Realization, Store};
 const POINTS: usize = 128;
 /// Tables with fewer rows that are not read are read at once.
 const FEW: usize = 500;
-/// How many rows are read before somebody may look at the table again.
+/// How many rows are read between two releases of the lock, at which requests get the table as far as it is read.
 const PART: usize = 250;
 /// How long a page waits for a table that may be read soon.
 const SOON: Duration = Duration::from_millis(120);

@@ -1,4 +1,4 @@
-//! A table that is read part by part: whoever shows it need not wait for all of its rows.
+//! A comparison that is read a number of rows at a time, so that a page can show the first rows before the last ones are read.
 
 use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 use std::fmt;
