@@ -224,6 +224,7 @@ impl Store {
     }
 
     /// Returns the path of the folder of all derivations.
+    #[cfg(target_os = "linux")]
     pub(crate) fn objects_dir(&self) -> PathBuf {
         self.0.layout.objects()
     }

@@ -75,7 +75,10 @@ impl MemoryLimit {
                 used: Some(used),
             }),
             #[cfg(not(target_os = "linux"))]
-            Kept::Not => None,
+            Kept::Not => {
+                let _ = bytes;
+                None
+            }
         }
     }
 }
