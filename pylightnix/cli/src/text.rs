@@ -5,6 +5,8 @@ use jiff::tz::TimeZone;
 
 use pylightnix::config::{DRefId, RRefId};
 
+#[cfg(feature = "pages")]
+pub(crate) use pylightnix::internal::text::thousands;
 pub(crate) use pylightnix::internal::text::{number, seconds, size};
 
 /// The number of hex digits of an abbreviated hash.
@@ -32,19 +34,6 @@ pub(crate) fn short_rref(rref: &RRefId) -> String {
 /// Abbreviates a derivation.
 pub(crate) fn short_dref(dref: &DRefId) -> String {
     dref.folder()[..SHORT].to_owned()
-}
-
-/// Formats a count with its thousands set apart: `10,000`.
-pub(crate) fn thousands(number: usize) -> String {
-    let digits = number.to_string();
-    let mut text = String::new();
-    for (at, digit) in digits.chars().enumerate() {
-        if at > 0 && (digits.len() - at).is_multiple_of(3) {
-            text.push(',');
-        }
-        text.push(digit);
-    }
-    text
 }
 
 /// Formats a number with its noun: `1 file`, `2 files`.

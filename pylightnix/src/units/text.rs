@@ -59,6 +59,19 @@ pub fn number(value: f64) -> String {
     trimmed(&format!("{value:.digits$}"))
 }
 
+/// Formats a count with commas between thousands: `10,000`.
+pub fn thousands(number: usize) -> String {
+    let digits = number.to_string();
+    let mut text = String::new();
+    for (at, digit) in digits.chars().enumerate() {
+        if at > 0 && (digits.len() - at).is_multiple_of(3) {
+            text.push(',');
+        }
+        text.push(digit);
+    }
+    text
+}
+
 /// The units in which sizes are written.
 const SIZES: &[(&str, u64)] = grammar::SIZES.split_at(6).0;
 

@@ -6,7 +6,7 @@ use std::fmt;
 use super::grouping::{self, Grouping};
 use super::order;
 use super::text::{shortened, width};
-use crate::text::thousands;
+use pylightnix::internal::text::thousands;
 
 /// The maximum width of a title in columns, for boxes that other programs lay out: names may have 200 characters.
 const LONGEST: usize = 48;

@@ -7,7 +7,7 @@ use super::layout::{Path, Rectangle};
 use super::model::{Picture, PictureBox, State};
 use super::page;
 use super::text::{cut, width};
-use crate::text::thousands;
+use pylightnix::internal::text::thousands;
 
 /// The width of a character relative to the font size: 0.602 in the widest common monospace fonts, with a reserve.
 const COLUMN: f64 = 0.62;
